@@ -1,0 +1,72 @@
+//! Embeds the WIT of WASI 0.2.12 and the commit that was built.
+//!
+//! The WIT text belongs to others, so it is not kept in this repository: the pinned `wasip2` package carries it, and
+//! cargo knows where that package lies.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=Cargo.lock");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    embed_wit("wasip2", "wasi-0.2.12", &out);
+    let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok();
+    let commit = commit.filter(|o| o.status.success()).and_then(|o| String::from_utf8(o.stdout).ok());
+    println!("cargo::rustc-env=LOWLIFT_COMMIT={}", commit.as_deref().unwrap_or("unknown").trim());
+    println!("cargo::rerun-if-changed=.git/HEAD");
+}
+
+/// Copies `wit/deps/*.wit` of a package into `OUT_DIR` and writes a table of them, one `(path, text)` a file.
+fn embed_wit(package: &str, label: &str, out: &Path) {
+    let deps = package_root(package).join("wit/deps");
+    let mut files: Vec<PathBuf> = fs::read_dir(&deps)
+        .unwrap_or_else(|e| panic!("the `{package}` package has no readable `wit/deps`: {e}"))
+        .map(|entry| entry.expect("a directory entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "wit"))
+        .collect();
+    files.sort();
+    let target = out.join(label);
+    fs::create_dir_all(&target).expect("OUT_DIR is writable");
+    let mut table = String::from("&[\n");
+    for file in files {
+        let name = file.file_name().and_then(|n| n.to_str()).expect("an ASCII file name").to_owned();
+        fs::copy(&file, target.join(&name)).expect("OUT_DIR is writable");
+        table.push_str(&format!(
+            "    ({:?}, include_str!(concat!(env!(\"OUT_DIR\"), {:?}))),\n",
+            format!("{label}/{name}"),
+            format!("/{label}/{name}"),
+        ));
+    }
+    table.push_str("]\n");
+    fs::write(out.join(format!("{label}.rs")), table).expect("OUT_DIR is writable");
+}
+
+fn package_root(name: &str) -> PathBuf {
+    let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
+    let host = env::var("HOST").expect("cargo sets HOST");
+    let metadata = |offline: bool| {
+        let mut command = Command::new(&cargo);
+        command.args(["metadata", "--format-version", "1", "--filter-platform", &host]);
+        if offline {
+            command.arg("--offline");
+        }
+        command.current_dir(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+        command.output().expect("cargo metadata starts")
+    };
+    // Everything is on disk when a build script runs, so ask offline first; a vendored or odd setup may still need more.
+    let mut output = metadata(true);
+    if !output.status.success() {
+        output = metadata(false);
+    }
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let packages = json["packages"].as_array().expect("a list of packages");
+    let manifest = packages
+        .iter()
+        .find(|p| p["name"] == name)
+        .and_then(|p| p["manifest_path"].as_str())
+        .unwrap_or_else(|| panic!("`{name}` is not among this package's dependencies"));
+    Path::new(manifest).parent().expect("a manifest lies in a folder").to_owned()
+}

@@ -1,0 +1,141 @@
+//! What a core module imports, exports and carries, without looking at its code.
+
+use crate::abi::{CoreSignature, ImportName};
+use crate::diagnostic::{Diagnostic, Result};
+use std::collections::BTreeMap;
+use wasmparser::{Payload, Parser, TypeRef, Validator, WasmFeatures};
+
+/// The import module of preview1.
+pub const PREVIEW1: &str = "wasi_snapshot_preview1";
+
+/// What an item at the boundary of a module is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A function; none where its type is not made of numbers.
+    Func(Option<CoreSignature>),
+    /// A memory, and whether it is shared.
+    Memory {
+        /// Shared between threads.
+        shared: bool,
+    },
+    /// A table.
+    Table,
+    /// A global.
+    Global,
+    /// An exception tag.
+    Tag,
+}
+
+impl Item {
+    /// The word for it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Item::Func(_) => "function",
+            Item::Memory { .. } => "memory",
+            Item::Table => "table",
+            Item::Global => "global",
+            Item::Tag => "tag",
+        }
+    }
+}
+
+/// The boundary of a core module.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// All imports in order.
+    pub imports: Vec<(ImportName, Item)>,
+    /// All exports by name.
+    pub exports: BTreeMap<String, Item>,
+    /// Whether a `component-type` section is embedded.
+    pub has_component_type: bool,
+    /// Languages and tools from the `producers` section.
+    pub producers: Vec<String>,
+}
+
+/// Validates a core module (with every proposal on) and surveys it.
+pub fn survey(bytes: &[u8]) -> Result<Survey> {
+    let invalid = |e: wasmparser::BinaryReaderError| Diagnostic::invalid_wasm(&e);
+    let types = Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(invalid)?;
+    let types = types.as_ref();
+    let mut survey = Survey::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(invalid)? {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import.map_err(invalid)?;
+                    let item = match import.ty {
+                        TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                            let id = types.core_type_at_in_module(ty);
+                            Item::Func(signature(&types[id]))
+                        }
+                        TypeRef::Memory(ty) => Item::Memory { shared: ty.shared },
+                        TypeRef::Table(_) => Item::Table,
+                        TypeRef::Global(_) => Item::Global,
+                        TypeRef::Tag(_) => Item::Tag,
+                    };
+                    let name = ImportName { module: import.module.to_owned(), name: import.name.to_owned() };
+                    survey.imports.push((name, item));
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export.map_err(invalid)?;
+                    let item = match export.kind {
+                        wasmparser::ExternalKind::Func | wasmparser::ExternalKind::FuncExact => {
+                            let id = types.core_function_at(export.index);
+                            Item::Func(signature(&types[id]))
+                        }
+                        wasmparser::ExternalKind::Memory => {
+                            Item::Memory { shared: types.memory_at(export.index).shared }
+                        }
+                        wasmparser::ExternalKind::Table => Item::Table,
+                        wasmparser::ExternalKind::Global => Item::Global,
+                        wasmparser::ExternalKind::Tag => Item::Tag,
+                    };
+                    survey.exports.insert(export.name.to_owned(), item);
+                }
+            }
+            Payload::CustomSection(section) => {
+                survey.has_component_type |= section.name().starts_with("component-type");
+                if let wasmparser::KnownCustom::Producers(fields) = section.as_known() {
+                    let values = fields.into_iter().flatten().flat_map(|f| f.values.into_iter().flatten());
+                    survey.producers.extend(values.map(|v| format!("{} {}", v.name, v.version)));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(survey)
+}
+
+fn signature(ty: &wasmparser::SubType) -> Option<CoreSignature> {
+    match &ty.composite_type.inner {
+        wasmparser::CompositeInnerType::Func(func) => CoreSignature::of(func),
+        _ => None,
+    }
+}
+
+impl Survey {
+    /// Names of the functions imported from one module.
+    pub fn imported_from<'s>(&'s self, module: &'s str) -> impl Iterator<Item = &'s str> {
+        self.imports.iter().filter(move |(n, _)| n.module == module).map(|(n, _)| n.name.as_str())
+    }
+
+    /// One line on what the module is, for the place of a message.
+    pub fn describe(&self) -> String {
+        let mut modules: Vec<(&str, usize)> = Vec::new();
+        for (name, _) in &self.imports {
+            match modules.iter_mut().find(|(m, _)| *m == name.module) {
+                Some((_, count)) => *count += 1,
+                None => modules.push((&name.module, 1)),
+            }
+        }
+        match modules.as_slice() {
+            [] => "core module without imports".to_owned(),
+            [(module, count)] => {
+                format!("core module, {count} import{} from `{module}`", if *count == 1 { "" } else { "s" })
+            }
+            many => format!("core module, imports from {} modules", many.len()),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The rules.
+
+use super::target::Target;
+use crate::abi::{Core, CoreSignature, ImportName, Track};
+use crate::adapt::{Item, Survey};
+use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
+use semver::Version;
+use std::collections::HashMap;
+
+/// The outcome for one module.
+#[derive(Debug)]
+pub struct Checked {
+    /// Functions that were compared.
+    pub imports: usize,
+    /// Exports that were compared.
+    pub exports: usize,
+    /// What was found, in the order of the module.
+    pub findings: Vec<Box<Diagnostic>>,
+}
+
+impl Checked {
+    /// Whether any finding is an error.
+    pub fn failed(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+}
+
+/// Compares what `survey` found in a module with what `target` provides and requires.
+pub fn check(survey: &Survey, target: &Target) -> Checked {
+    let index = Index::new(target);
+    let mut findings = Vec::new();
+    let (mut needs_memory, mut needs_realloc) = (None, None);
+    for (name, item) in &survey.imports {
+        let Item::Func(have) = item else {
+            findings.push(
+                Diagnostic::new(Code::WrongKind, format!("`{name}` is imported as a {}", item.kind()))
+                    .fact("wanted", "functions alone: the guest owns its memory and tables"),
+            );
+            continue;
+        };
+        match index.find(name) {
+            Found::Exact(provided) => {
+                signature(&mut findings, name, &provided.core, have.as_ref());
+                if provided.needs.memory {
+                    needs_memory.get_or_insert(name);
+                }
+                if provided.needs.realloc {
+                    needs_realloc.get_or_insert(name);
+                }
+            }
+            Found::OtherVersion { have: provided, module } => {
+                findings.push(version(name, module));
+                signature(&mut findings, name, &provided.core, have.as_ref());
+            }
+            Found::Interface { module, functions } => findings.push(missing(name, module, &functions)),
+            Found::Nothing => findings.push(unknown(name, target)),
+        }
+    }
+    for (name, want) in &target.required {
+        match index.export(survey, name) {
+            Some((found, Item::Func(have))) => {
+                if found != name {
+                    findings.push(
+                        Diagnostic::new(Code::VersionDiffers, format!("`{found}` is exported, `{name}` is wanted"))
+                            .warning(),
+                    );
+                }
+                if have.as_ref() != Some(want) {
+                    findings.push(
+                        Diagnostic::new(Code::ExportSignature, format!("`{found}` is exported with another signature"))
+                            .fact("wanted", want.to_string())
+                            .fact("found", text(have.as_ref())),
+                    );
+                }
+            }
+            Some((found, item)) => findings.push(Diagnostic::new(
+                Code::ExportSignature,
+                format!("`{found}` is exported as a {}", item.kind()),
+            )),
+            None => {
+                let mut finding = Diagnostic::new(Code::ExportMissing, format!("`{name}` is not exported"));
+                if let Some(near) = nearest(name, survey.exports.keys().map(String::as_str)) {
+                    finding = finding.hint(format!("did you mean `{near}`?"));
+                }
+                findings.push(finding);
+            }
+        }
+    }
+    let realloc = CoreSignature::new([Core::I32; 4], [Core::I32]);
+    support(&mut findings, survey, "memory", needs_memory, |item| matches!(item, Item::Memory { .. }));
+    support(&mut findings, survey, "cabi_realloc", needs_realloc, |item| *item == Item::Func(Some(realloc.clone())));
+    Checked { imports: survey.imports.len(), exports: target.required.len(), findings }
+}
+
+/// The target by interface track, so that versions are told from unknown names.
+struct Index<'t> {
+    target: &'t Target,
+    /// Modules of each track, with their versions.
+    tracks: HashMap<Track, Vec<(&'t str, Option<Version>)>>,
+    /// The same by name alone, for other tracks.
+    names: HashMap<String, &'t str>,
+}
+
+enum Found<'t> {
+    Exact(&'t super::Provided),
+    OtherVersion { have: &'t super::Provided, module: &'t str },
+    Interface { module: &'t str, functions: Vec<&'t str> },
+    Nothing,
+}
+
+impl<'t> Index<'t> {
+    fn new(target: &'t Target) -> Self {
+        let mut tracks: HashMap<Track, Vec<(&str, Option<Version>)>> = HashMap::new();
+        let mut names = HashMap::new();
+        let mut modules: Vec<&str> = target.provided.keys().map(|n| n.module.as_str()).collect();
+        modules.sort_unstable();
+        modules.dedup();
+        for module in modules {
+            let (track, version) = Track::of(module);
+            names.insert(track.interface.clone(), module);
+            tracks.entry(track).or_default().push((module, version));
+        }
+        Index { target, tracks, names }
+    }
+
+    fn find(&self, name: &ImportName) -> Found<'t> {
+        if let Some(provided) = self.target.provided.get(name) {
+            return Found::Exact(provided);
+        }
+        let (track, _) = Track::of(&name.module);
+        let same_track = self.tracks.get(&track).and_then(|modules| modules.last()).map(|(m, _)| *m);
+        let module = same_track.or_else(|| self.names.get(&track.interface).copied());
+        let Some(module) = module else { return Found::Nothing };
+        let there = ImportName { module: module.to_owned(), name: name.name.clone() };
+        match (self.target.provided.get(&there), same_track) {
+            (Some(have), Some(_)) => Found::OtherVersion { have, module },
+            _ => {
+                let of_module = self.target.provided.keys().filter(|n| n.module == module);
+                Found::Interface { module, functions: of_module.map(|n| n.name.as_str()).collect() }
+            }
+        }
+    }
+
+    /// An export by its exact name, or by the track of its interface.
+    fn export<'s>(&self, survey: &'s Survey, name: &str) -> Option<(&'s String, &'s Item)> {
+        if let Some(found) = survey.exports.get_key_value(name) {
+            return Some(found);
+        }
+        let (interface, function) = name.split_once('#')?;
+        let wanted = Track::of(interface).0;
+        survey.exports.iter().find(|(export, _)| {
+            export.split_once('#').is_some_and(|(i, f)| f == function && Track::of(i).0 == wanted)
+        })
+    }
+}
+
+fn signature(
+    findings: &mut Vec<Box<Diagnostic>>,
+    name: &ImportName,
+    want: &CoreSignature,
+    have: Option<&CoreSignature>,
+) {
+    if have != Some(want) {
+        findings.push(
+            Diagnostic::new(Code::SignatureMismatch, format!("`{name}` has another signature"))
+                .fact("wanted", want.to_string())
+                .fact("found", text(have)),
+        );
+    }
+}
+
+fn text(core: Option<&CoreSignature>) -> String {
+    core.map_or_else(|| "a type that no canonical function has".to_owned(), CoreSignature::to_string)
+}
+
+/// Newer guests are refused: they may call what the host does not have. Older ones work under an alias.
+fn version(name: &ImportName, module: &str) -> Box<Diagnostic> {
+    let (guest, host) = (Track::of(&name.module).1, Track::of(module).1);
+    if guest > host {
+        return Diagnostic::new(Code::VersionNewer, format!("`{name}` is newer than the host"))
+            .fact("host has", module.to_owned())
+            .hint("rebuild the guest against the older WIT, or update the host");
+    }
+    Diagnostic::new(Code::VersionDiffers, format!("`{name}` is known under another version"))
+        .fact("host has", module.to_owned())
+        .hint(format!("register `{module}` as `{}` too, if the engine matches names as strings", name.module))
+        .warning()
+}
+
+fn missing(name: &ImportName, module: &str, functions: &[&str]) -> Box<Diagnostic> {
+    let is_drop = name.name.starts_with("[resource-drop]");
+    let code = if is_drop { Code::DropMissing } else { Code::ImportMissing };
+    let mut finding = Diagnostic::new(code, format!("`{name}` is not provided")).fact("host has", module.to_owned());
+    if let Some(near) = nearest(&name.name, functions.iter().copied()) {
+        finding = finding.hint(format!("the nearest name there is `{near}`"));
+    }
+    finding
+}
+
+fn unknown(name: &ImportName, target: &Target) -> Box<Diagnostic> {
+    let finding = Diagnostic::new(Code::UnknownModule, format!("`{name}` is unknown to {}", target.name));
+    if name.module == crate::adapt::PREVIEW1 {
+        return finding.hint("the preview1 adapter is not linked in: `lowlift adapt`, then `lowlift link`");
+    }
+    match nearest(&name.module, target.provided.keys().map(|n| n.module.as_str())) {
+        Some(near) => finding.hint(format!("the nearest interface is `{near}`")),
+        None => finding,
+    }
+}
+
+fn support(
+    findings: &mut Vec<Box<Diagnostic>>,
+    survey: &Survey,
+    export: &str,
+    needed_by: Option<&ImportName>,
+    fits: impl Fn(&Item) -> bool,
+) {
+    if let Some(name) = needed_by
+        && !survey.exports.get(export).is_some_and(fits)
+    {
+        findings.push(
+            Diagnostic::new(Code::SupportMissing, format!("`{export}` is not exported"))
+                .fact("needed by", name.to_string()),
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! Reading inputs, writing outputs, and saying what an input is that does not fit.
+
+use super::{Failure, Outcome, Run};
+use crate::adapt::{FileKind, sniff};
+use crate::diagnostic::{Code, Diagnostic, Place, Result};
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// An input that was read.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// As the user named it, `-` for standard input.
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// An input larger than this is refused: no component comes near it.
+const MAX_INPUT: u64 = 1 << 30;
+
+/// Reads a file, or standard input where the path is absent or `-`.
+pub(super) fn read(path: Option<&Path>) -> Result<Input> {
+    let (name, reader): (String, Box<dyn Read>) = match path {
+        None => ("-".to_owned(), Box::new(std::io::stdin())),
+        Some(path) if path == Path::new("-") => ("-".to_owned(), Box::new(std::io::stdin())),
+        Some(path) => {
+            let name = path.display().to_string();
+            let file = std::fs::File::open(path).map_err(|e| cannot_read(&name, &e))?;
+            (name, Box::new(file))
+        }
+    };
+    let mut bytes = Vec::new();
+    reader.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(|e| cannot_read(&name, &e))?;
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(Diagnostic::new(Code::CannotRead, format!("more than {MAX_INPUT} bytes")).in_file(&name, ""));
+    }
+    Ok(Input { name, bytes })
+}
+
+pub(super) fn cannot_read(name: &str, error: &std::io::Error) -> Box<Diagnostic> {
+    Diagnostic::new(Code::CannotRead, format!("cannot be read: {error}")).in_file(name, "")
+}
+
+/// Reads WebAssembly, binary or text, and says which of the two binary forms it is.
+pub(super) fn read_wasm(path: Option<&Path>) -> Result<(Input, FileKind)> {
+    let mut input = read(path)?;
+    let kind = match sniff(&input.bytes) {
+        kind @ (FileKind::Module | FileKind::Component) => kind,
+        FileKind::Wat => {
+            input.bytes = parse_text(&input)?;
+            sniff(&input.bytes)
+        }
+        other => {
+            return Err(Diagnostic::new(Code::NotWasm, "this is not WebAssembly")
+                .in_file(&input.name, "")
+                .fact("looks like", other.to_string()));
+        }
+    };
+    Ok((input, kind))
+}
+
+fn parse_text(input: &Input) -> Result<Vec<u8>> {
+    let text = std::str::from_utf8(&input.bytes)
+        .map_err(|e| Diagnostic::new(Code::InvalidText, format!("not UTF-8: {e}")).in_file(&input.name, ""))?;
+    wat::parse_str(text).map_err(|e| {
+        let message = e.to_string();
+        let first = message.lines().next().unwrap_or("does not parse").to_owned();
+        Diagnostic::new(Code::InvalidText, first).cause(&message).in_file(&input.name, "WebAssembly text")
+    })
+}
+
+/// Where results go.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Output {
+    /// Where to write the result; standard output if absent.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Write WebAssembly text instead of binary.
+    #[arg(short = 't', long)]
+    pub(super) wat: bool,
+}
+
+impl Output {
+    /// Writes a WebAssembly binary, or its text.
+    pub(super) fn wasm(&self, bytes: &[u8]) -> Run {
+        if self.wat {
+            let text = wasmprinter::print_bytes(bytes)
+                .map_err(|e| Diagnostic::new(Code::Internal, "the result cannot be printed").cause(e))?;
+            return self.bytes(text.as_bytes());
+        }
+        let to_terminal = self.output.is_none() && std::io::stdout().is_terminal();
+        if to_terminal {
+            return Err(Diagnostic::new(Code::BinaryToTerminal, "a binary is not printed to a terminal")
+                .hint("name a file with `-o`, or ask for text with `-t`")
+                .into());
+        }
+        self.bytes(bytes)
+    }
+
+    fn bytes(&self, bytes: &[u8]) -> Run {
+        match &self.output {
+            Some(path) if path != Path::new("-") => write_file(path, bytes)?,
+            _ => print(bytes)?,
+        }
+        Ok(Outcome::Fine)
+    }
+}
+
+/// Prints to standard output.
+pub(super) fn print(bytes: &[u8]) -> std::result::Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes a file whole or not at all: what stood there before stays until the new one is complete.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fail = |e: std::io::Error| {
+        Diagnostic::new(Code::CannotWrite, format!("cannot be written: {e}")).at(Place::File {
+            path: path.display().to_string(),
+            what: String::new(),
+        })
+    };
+    // A device or pipe cannot be replaced; it is written in place.
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        return std::fs::write(path, bytes).map_err(fail);
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if path.is_dir() {
+        return Err(fail(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lowlift-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file, less the umask; an existing file keeps its own.
+        let kept = std::fs::metadata(path).map(|m| m.permissions());
+        builder.permissions(kept.unwrap_or_else(|_| std::fs::Permissions::from_mode(0o666)));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(fail)?;
+    file.write_all(bytes).map_err(fail)?;
+    file.persist(path).map_err(|e| fail(e.error))?;
+    Ok(())
+}
+
+/// Sizes for people.
+pub(super) fn size(bytes: usize) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}

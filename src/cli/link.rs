@@ -1,0 +1,69 @@
+//! `lowlift link`: lower a component to one core module.
+
+use super::{Outcome, Run, Shared, io};
+use crate::adapt::{FileKind, PREVIEW1, survey};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::link::{Linked, Options, Report, link};
+use std::path::PathBuf;
+
+/// Lower a component to one core module with canonical imports and exports.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A component, binary or text; standard input if absent or `-`.
+    #[arg(value_name = "COMPONENT")]
+    input: Option<PathBuf>,
+    /// Re-wrap the result into a component and compare its world with the original's.
+    #[arg(long)]
+    verify: bool,
+    /// Write what the host must provide and what was done, as JSON.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    output: io::Output,
+}
+
+pub(super) fn run(args: &Args, shared: &Shared) -> Run {
+    let (input, kind) = io::read_wasm(args.input.as_deref())?;
+    let linked = component(&input, kind, Options { verify: args.verify })?;
+    if let Some(path) = &args.report {
+        let json = serde_json::to_string_pretty(&linked.report)
+            .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;
+        io::write_file(path, format!("{json}\n").as_bytes())?;
+    }
+    args.output.wasm(&linked.wasm)?;
+    shared.note(summary(&linked.report));
+    if args.verify {
+        shared.note("verified: it wraps into a component with the same world");
+    }
+    if linked.report.initialize {
+        shared.note("the host must call `_initialize` once, before any other export");
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Links an input, or says what it is instead.
+pub(super) fn component(input: &io::Input, kind: FileKind, options: Options) -> Result<Linked> {
+    if kind == FileKind::Module {
+        let survey = survey(&input.bytes).map_err(|e| e.in_file(&input.name, "core module"))?;
+        let mut error = Diagnostic::new(Code::ModuleGiven, "a component is wanted, and this is a core module");
+        if survey.imported_from(PREVIEW1).next().is_some() || survey.has_component_type {
+            error = error.hint(format!("`lowlift adapt {} -o app.component.wasm`, then link that", input.name));
+        }
+        return Err(error.in_file(&input.name, survey.describe()));
+    }
+    link(&input.bytes, options).map_err(|e| e.in_file(&input.name, "component"))
+}
+
+pub(super) fn summary(report: &Report) -> String {
+    format!(
+        "{} core modules ({}) → one of {}: {} imports, {} exports, {} shims resolved, {} tables, validates as {}",
+        report.merged.len(),
+        io::size(report.component_size),
+        io::size(report.output_size),
+        report.imports.len(),
+        report.exports.len(),
+        report.shims_resolved,
+        report.tables,
+        report.floor.name(),
+    )
+}

@@ -1,0 +1,191 @@
+//! Every code that lowlift can say, in one table: `lowlift explain CODE` prints from here.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($variant:ident = $id:literal, $title:literal, $why:literal;)*) => {
+        /// A stable diagnostic code. The first two digits name the room, and a code is never given a second meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code { $(#[doc = $title] $variant,)* }
+
+        impl Code {
+            /// All codes, in order.
+            pub const ALL: &[Code] = &[$(Code::$variant),*];
+
+            /// The code as printed, such as `LL0203`.
+            pub const fn id(self) -> &'static str {
+                match self { $(Code::$variant => $id,)* }
+            }
+
+            /// What the code says, in one line.
+            pub const fn title(self) -> &'static str {
+                match self { $(Code::$variant => $title,)* }
+            }
+
+            /// Why it is said and what helps, in a few sentences.
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Code::$variant => $why,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // 01: files and what they are
+    CannotRead = "LL0101", "a file cannot be read",
+        "The operating system refused to open or read the file; its own reason is kept in the message. A dash (`-`) or no path at all reads standard input.";
+    CannotWrite = "LL0102", "an output cannot be written",
+        "The output is written to a temporary file beside its place and renamed when it is whole, so whatever stood there before is untouched. Check that the folder exists and is writable.";
+    BinaryToTerminal = "LL0103", "binary output to a terminal",
+        "WebAssembly binaries are never printed to a terminal. Name a file with `-o`, pipe the output, or ask for text with `-t`.";
+    NotWasm = "LL0104", "the file is not WebAssembly",
+        "The first bytes are neither a core module nor a component, and the text is not `.wat`. The message says what the file looks like.";
+    InvalidWasm = "LL0105", "invalid WebAssembly",
+        "The validator refused the file; the offset is counted from its first byte. Truncated downloads and half-written build outputs are the usual reasons.";
+    ComponentGiven = "LL0106", "a component where a core module is wanted",
+        "This verb takes core modules. A component is lowered to one core module by `lowlift link`.";
+    ModuleGiven = "LL0107", "a core module where a component is wanted",
+        "This verb takes components. A preview1 module becomes a component with `lowlift adapt`; a module that already imports WIT-style names needs no linking.";
+    InvalidText = "LL0108", "WebAssembly text does not parse",
+        "The file looks like the text format but does not parse; the place is where the parser stopped.";
+
+    // 02: adapt
+    NothingToAdapt = "LL0201", "nothing to adapt",
+        "The module imports nothing from preview1 and carries no component type, so an adapter would have nothing to do.";
+    AlreadyComponent = "LL0202", "already a component",
+        "The file is a component, so it needs no adapter. `lowlift link` lowers it to one core module, `lowlift serve` serves it.";
+    AdapterNotSupplied = "LL0203", "preview1 adapter not supplied",
+        "The module was written for preview1 and a component is wanted. `lowlift adapt` wraps it with the official adapter of the right kind.";
+    WrongAdapter = "LL0204", "the adapter does not fit the module",
+        "The command adapter calls `_start`; the reactor and proxy adapters never do. With the wrong one the component either cannot be built or silently exports nothing.";
+    SnapshotZero = "LL0205", "imports from preview1's snapshot 0",
+        "`wasi_unstable` is the release before preview1 (snapshot 0). Its functions carry the same names, but some signatures and struct layouts differ (fd_seek, path_filestat and the event structs), so renaming it blindly is not sound. Rebuild with a toolchain that targets `wasi_snapshot_preview1`.";
+    ForeignImport = "LL0206", "imports that no adapter supplies",
+        "The module imports functions that are neither preview1 nor described by an embedded WIT world. Whoever built the module expected a host of its own (JavaScript glue, an SDK). Describe the functions in WIT and bind to it, or remove the calls.";
+    CannotAdapt = "LL0207", "wrapping failed",
+        "The encoder refused the module together with its adapter. The note carries the encoder's reason.";
+    Threads = "LL0208", "threads are not adaptable",
+        "The module imports a shared memory or `wasi::thread-spawn`. Components have no shared memory; rebuild without threads.";
+    OldAbi = "LL0209", "bindings of an older ABI",
+        "The module was generated for a canonical ABI that predates the component model's release or for a JavaScript host. Regenerate its bindings with a current wit-bindgen.";
+    NotAnAdapter = "LL0210", "the file is no preview1 adapter",
+        "An adapter exports the preview1 functions (`fd_write` and so on). It is recognised by its exports, whatever the file is called.";
+
+    // 03: link
+    SeveralMemories = "LL0301", "more than one memory",
+        "The component has several linear memories. One core module for any engine has one; composed components of several memories are not lowered yet.";
+    MixedEncodings = "LL0302", "several string encodings",
+        "Functions at the boundary use different string encodings, and one core module can declare only one.";
+    AsyncComponent = "LL0303", "an asynchronous component",
+        "Async lifts, lowers, streams, futures and tasks need a scheduler in the host. Only synchronous components are lowered.";
+    ModuleImportExport = "LL0304", "imports or exports a core module or component",
+        "A core module cannot take or give modules or components, so there is nothing to lower these to.";
+    InternalResource = "LL0305", "a resource that never crosses the boundary, or crosses inside a composition",
+        "Handles that pass between instances inside one component need a handle table within the module. Only resources imported or exported at the boundary are lowered.";
+    SeveralReallocs = "LL0306", "exports that want different reallocs",
+        "The host calls one `cabi_realloc` before it calls an export, but the exports of this component name different ones.";
+    NestedInstance = "LL0307", "nested instances at the boundary",
+        "The component imports or exports an instance inside an instance. Core names have two levels: interface and function.";
+    UnsupportedType = "LL0308", "a feature that cannot be lowered",
+        "The component uses a feature of the component model or of core WebAssembly that has no core counterpart here (GC options, 64-bit memories, error-context, threads).";
+    Transcoder = "LL0309", "strings are transcoded inside the component",
+        "Instances of the composition exchange strings, which needs a transcoder between two memories.";
+    OutputInvalid = "LL0310", "the linked module did not validate",
+        "This is a bug in lowlift: the merged module was refused by the validator. Nothing was written. Please report it with the component.";
+    VerifyFailed = "LL0311", "the linked module does not re-wrap to the same world",
+        "`--verify` wrapped the output into a component again and compared its world with the original. They differ, so nothing was written.";
+    TypeInformation = "LL0312", "the component's WIT cannot be recovered",
+        "The types of the component could not be decoded back into WIT, so the output could not carry its `component-type`.";
+    DuplicateName = "LL0313", "two items share a canonical name",
+        "Two different items of the component map to the same core import or export name.";
+    TooLarge = "LL0314", "the component is too large",
+        "The component asks for more instances, functions or nesting than a core module may hold.";
+
+    // 04: check
+    ImportMissing = "LL0401", "an import that the host does not provide",
+        "The module imports a function from a known interface, but the target has no function of that name.";
+    SignatureMismatch = "LL0402", "an import with a different signature",
+        "The name is provided but with another core signature. The module would be refused at instantiation, or trap at the first call on engines that check late.";
+    UnknownModule = "LL0403", "an import from an unknown interface",
+        "Nothing in the target is called like this.";
+    VersionNewer = "LL0404", "an import newer than the host",
+        "The module was built against a newer version of the interface than the target provides.";
+    VersionDiffers = "LL0405", "an import of another version",
+        "The module imports a version of an interface that the target does not have by that name. An engine that matches names as strings needs an alias; a component runtime would match it by its semver track.";
+    DropMissing = "LL0406", "a resource drop that the host does not provide",
+        "Resources are freed through `[resource-drop]…`, which is an import like any other and is easily forgotten.";
+    WrongKind = "LL0407", "an import of another kind",
+        "The target provides a function, but the module imports a memory, table, global or tag.";
+    ExportMissing = "LL0408", "an export that the world requires is missing",
+        "The host would call this function and not find it.";
+    ExportSignature = "LL0409", "an export with a different signature",
+        "The exported function has another core signature than the world requires.";
+    SupportMissing = "LL0410", "memory or realloc is missing",
+        "Functions that pass strings or lists need the exported `memory`, and those that return them to the guest need `cabi_realloc`.";
+
+    // 05: WIT and WITX
+    WitParse = "LL0501", "the WIT does not parse",
+        "The place is where the parser stopped.";
+    UnknownPackage = "LL0502", "not a built-in package",
+        "Built in are the WASI 0.2.12 packages. Any other WIT is read from a file, a folder with `deps`, or a WIT package or component in binary form.";
+    UnknownWorld = "LL0503", "no such world",
+        "The worlds that do exist are listed, nearest first.";
+    NotExpressible = "LL0504", "WITX cannot say this",
+        "The item has no counterpart in the WITX format, and nothing is approximated.";
+    WitxVerify = "LL0505", "derived WITX does not match the Canonical ABI",
+        "This is a bug in lowlift: an independent reader of the derived WITX found another signature or layout. Please report it with the WIT.";
+    WitxParse = "LL0506", "the WITX does not parse",
+        "The file is not WITX as the `witx` crate reads it.";
+    LayoutOverflow = "LL0507", "a type larger than the address space",
+        "A type of this size cannot exist in a 32-bit memory.";
+    NoOutput = "LL0508", "several files and no folder to put them in",
+        "A package derives to a set of files. Name a folder with `--out-dir`.";
+    MissingDependency = "LL0509", "a WIT dependency is missing",
+        "The package is neither in `deps` nor built in.";
+    Usage = "LL0510", "arguments do not fit together",
+        "The message says which.";
+
+    // 06: serve
+    NoHandler = "LL0601", "no HTTP handler is exported",
+        "`lowlift serve` calls `wasi:http/incoming-handler#handle`. The message lists what the module exports instead.";
+    Unresolved = "LL0602", "imports that this host does not provide",
+        "All imports are checked before the first request. Each unresolved one is listed, with the nearest name where there is one.";
+    CannotListen = "LL0603", "the address cannot be listened on",
+        "The operating system refused to bind the address.";
+    CompileFailed = "LL0604", "the engine refused the module",
+        "The module is valid, but the engine cannot compile or hold it under the configured limits.";
+    GuestSetup = "LL0605", "the guest could not be set up",
+        "Instantiating the module, or its `_initialize`, failed before any request was taken.";
+    RequestFailed = "LL0606", "a request failed",
+        "The demonstration could not get an answer from its own server.";
+
+    // 09: ours
+    Internal = "LL0901", "a bug in lowlift",
+        "Something that must not happen happened. Please report it together with the input.";
+    FrontEndPanicked = "LL0902", "the component translator gave up",
+        "The component validates, but the translator that lowlift builds on panicked over it. Nothing was written. Please report it with the component.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl Code {
+    /// Finds a code by what the user typed: `LL0203`, `ll0203` or `0203`.
+    pub fn find(text: &str) -> Option<Code> {
+        let text = text.to_ascii_uppercase();
+        let wanted = text.strip_prefix("LL").unwrap_or(&text);
+        Code::ALL.iter().copied().find(|code| &code.id()[2..] == wanted)
+    }
+
+    /// Whether this says that lowlift itself is wrong, which exits with 3.
+    pub fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Code::Internal | Code::FrontEndPanicked | Code::OutputInvalid | Code::VerifyFailed | Code::WitxVerify
+        )
+    }
+}

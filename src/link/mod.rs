@@ -1,0 +1,53 @@
+//! Lowers a component to one core module.
+//!
+//! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`plan`]
+//! traces every import to its source, [`shims`] resolves shim modules to direct calls, [`runtime`] decides which functions
+//! the linker must write, [`merge`] writes the module, [`verify`] proves it. What cannot be lowered is refused with a code
+//! of the 03 group; nothing is emitted on doubt.
+
+mod ir;
+mod merge;
+mod module;
+mod plan;
+mod read;
+mod report;
+mod runtime;
+mod shims;
+mod verify;
+
+pub use read::panic_is_expected;
+pub use report::{Floor, Report};
+pub use verify::rewrap;
+
+use crate::diagnostic::Result;
+
+/// How to link.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Re-wrap the output into a component and compare its world with the original's.
+    pub verify: bool,
+}
+
+/// A linked module, validated.
+#[derive(Debug)]
+pub struct Linked {
+    /// The core module.
+    pub wasm: Vec<u8>,
+    /// What it is, needs and was made of.
+    pub report: Report,
+}
+
+/// Links `component` (binary). Imports and exports of the result carry canonical names; its types are embedded as a
+/// `component-type` section.
+pub fn link(component: &[u8], options: Options) -> Result<Linked> {
+    let component_ir = read::read(component)?;
+    let plan = plan::Plan::new(&component_ir)?;
+    let resolved = shims::resolve(&plan)?;
+    let merged = merge::merge(&plan, &resolved)?;
+    let floor = verify::validate(&merged.wasm)?;
+    if options.verify {
+        verify::same_world(&component_ir, &merged.wasm)?;
+    }
+    let report = report::report(&plan, &resolved, &merged, floor, component.len());
+    Ok(Linked { wasm: merged.wasm, report })
+}

@@ -1,0 +1,255 @@
+//! Where everything comes from: each index of each instance is traced to the one thing that it names.
+
+use super::ir::{Component, Def, FlagId, HostId, InstanceId, Item, ReallocId, Space};
+use super::module::{Module, space_of};
+use super::read::several_memories;
+use crate::abi::{Core, CoreSignature};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use std::collections::HashSet;
+use wasmparser::{ConstExpr, Operator, TypeRef};
+
+/// A function, after imports are followed to their source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Func {
+    /// Imported by the output; with a realloc if the host allocates for it.
+    Host(HostId, Option<ReallocId>),
+    /// Defined by an instance; the index counts that instance's imports too.
+    Defined(InstanceId, u32),
+    /// Traps; made by the linker.
+    Trap(CoreSignature),
+}
+
+/// A global, after imports are followed to their source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Global {
+    /// Defined by an instance.
+    Defined(InstanceId, u32),
+    /// A component instance's flag; made by the linker.
+    Flag(FlagId),
+}
+
+/// An instance with its index spaces filled in. Tables, memories and tags name the instance that defines them and the
+/// index there.
+#[derive(Debug, Default)]
+pub(super) struct Instance {
+    pub(super) funcs: Vec<Func>,
+    pub(super) tables: Vec<(InstanceId, u32)>,
+    pub(super) memories: Vec<(InstanceId, u32)>,
+    pub(super) globals: Vec<Global>,
+    pub(super) tags: Vec<(InstanceId, u32)>,
+}
+
+/// A planned link.
+pub(super) struct Plan<'c, 'a> {
+    pub(super) component: &'c Component<'a>,
+    /// One parsed module per entry of `component.modules`.
+    pub(super) modules: Vec<Module<'c>>,
+    /// In instantiation order.
+    pub(super) instances: Vec<Instance>,
+    /// The realloc that the exports use, and that is selected while no import runs.
+    pub(super) default_realloc: Option<ReallocId>,
+}
+
+/// A constant that is known at link time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Const {
+    I32(i32),
+    I64(i64),
+    F32(u32),
+    F64(u64),
+}
+
+/// Engines commonly allow a million functions; a component that asks for more instances than this is hostile.
+const MAX_INSTANCES: usize = 10_000;
+
+impl<'c, 'a> Plan<'c, 'a> {
+    /// Traces all imports. Refuses what one core module with one memory cannot hold.
+    pub(super) fn new(component: &'c Component<'a>) -> Result<Plan<'c, 'a>> {
+        if component.instances.len() > MAX_INSTANCES {
+            return Err(Diagnostic::new(
+                Code::TooLarge,
+                format!("{} core instances; at most {MAX_INSTANCES} are linked", component.instances.len()),
+            ));
+        }
+        let used: HashSet<usize> = component.instances.iter().map(|i| i.module.index()).collect();
+        let modules = component
+            .modules
+            .iter()
+            .enumerate()
+            .map(|(i, bytes)| if used.contains(&i) { Module::parse(bytes) } else { Ok(Module::default()) })
+            .collect::<Result<Vec<_>>>()?;
+        let mut plan = Plan { component, modules, instances: Vec::new(), default_realloc: None };
+        for index in 0..component.instances.len() {
+            plan.place(index)?;
+        }
+        plan.one_memory()?;
+        plan.default_realloc = plan.choose_realloc()?;
+        Ok(plan)
+    }
+
+    pub(super) fn module(&self, instance: InstanceId) -> &Module<'c> {
+        &self.modules[self.component.instances[instance.index()].module.index()]
+    }
+
+    pub(super) fn instance_ids(&self) -> impl Iterator<Item = InstanceId> + use<> {
+        (0..u32::try_from(self.instances.len()).unwrap_or(u32::MAX)).map(InstanceId)
+    }
+
+    fn place(&mut self, index: usize) -> Result<()> {
+        let id = InstanceId(u32::try_from(index).map_err(|_| too_many())?);
+        let module = self.module(id);
+        let args = &self.component.instances[index].args;
+        if args.len() != module.imports.len() {
+            return Err(Diagnostic::new(Code::Internal, "arguments and imports differ in number"));
+        }
+        let mut placed = Instance::default();
+        for (arg, (_, _, ty)) in args.iter().zip(&module.imports) {
+            match (space_of(ty), arg) {
+                (Space::Func, Def::Trap) => {
+                    let TypeRef::Func(ty) = ty else { return Err(mismatch()) };
+                    let core = module.types.get(*ty as usize).and_then(CoreSignature::of).ok_or_else(mismatch)?;
+                    placed.funcs.push(Func::Trap(core));
+                }
+                (Space::Func, arg) => placed.funcs.push(self.func(arg)?),
+                (Space::Global, Def::Flag(flag)) => placed.globals.push(Global::Flag(*flag)),
+                (Space::Global, Def::Item(item)) => {
+                    placed.globals.push(*self.lookup(item, |i| &i.globals)?);
+                }
+                (Space::Table, Def::Item(item)) => placed.tables.push(*self.lookup(item, |i| &i.tables)?),
+                (Space::Memory, Def::Item(item)) => placed.memories.push(*self.lookup(item, |i| &i.memories)?),
+                (Space::Tag, Def::Item(item)) => placed.tags.push(*self.lookup(item, |i| &i.tags)?),
+                _ => return Err(mismatch()),
+            }
+        }
+        let module = self.module(id);
+        extend(&mut placed.funcs, module.bodies.len(), |i| Func::Defined(id, i));
+        extend(&mut placed.tables, module.tables.len(), |i| (id, i));
+        extend(&mut placed.memories, module.memories.len(), |i| (id, i));
+        extend(&mut placed.globals, module.globals.len(), |i| Global::Defined(id, i));
+        extend(&mut placed.tags, module.tags.len(), |i| (id, i));
+        self.instances.push(placed);
+        Ok(())
+    }
+
+    fn lookup<T>(&self, item: &Item, space: impl Fn(&Instance) -> &Vec<T>) -> Result<&T> {
+        self.instances
+            .get(item.instance.index())
+            .and_then(|i| space(i).get(item.index as usize))
+            .ok_or_else(mismatch)
+    }
+
+    /// The function behind a definition.
+    pub(super) fn func(&self, def: &Def) -> Result<Func> {
+        match def {
+            Def::Host(id, realloc) => Ok(Func::Host(*id, *realloc)),
+            Def::Item(item) if item.space == Space::Func => self.lookup(item, |i| &i.funcs).cloned(),
+            Def::Item(_) | Def::Trap | Def::Flag(_) => Err(mismatch()),
+        }
+    }
+
+    /// The core signature of a function.
+    pub(super) fn signature(&self, func: &Func) -> Result<Option<CoreSignature>> {
+        match func {
+            Func::Host(id, _) => Ok(Some(self.component.hosts[id.index()].core.clone())),
+            Func::Defined(instance, index) => Ok(CoreSignature::of(self.module(*instance).func_type(*index)?)),
+            Func::Trap(core) => Ok(Some(core.clone())),
+        }
+    }
+
+    fn one_memory(&self) -> Result<()> {
+        let memories: usize = self.instance_ids().map(|i| self.module(i).memories.len()).sum();
+        let wide = self.instance_ids().flat_map(|i| &self.module(i).memories).find(|m| m.memory64 || m.shared);
+        if wide.is_some() {
+            return Err(Diagnostic::new(Code::UnsupportedType, "a shared or 64-bit memory"));
+        }
+        if memories > 1 { Err(several_memories().fact("memories", memories.to_string())) } else { Ok(()) }
+    }
+
+    fn choose_realloc(&self) -> Result<Option<ReallocId>> {
+        let mut of_exports = self.component.exports.iter().filter_map(|e| e.realloc.map(|r| (r, &e.name)));
+        let Some((first, name)) = of_exports.next() else {
+            return Ok((!self.component.reallocs.is_empty()).then_some(ReallocId(0)));
+        };
+        match of_exports.find(|(other, _)| *other != first) {
+            Some((_, other)) => Err(Diagnostic::new(
+                Code::SeveralReallocs,
+                format!("`{name}` and `{other}` allocate their parameters with different functions"),
+            )),
+            None => Ok(Some(first)),
+        }
+    }
+
+    /// Evaluates a constant expression as far as it is arithmetic on constants and immutable globals, so that the
+    /// output needs neither extended constants nor reads of globals that it defines itself.
+    pub(super) fn fold(&self, instance: InstanceId, expr: &ConstExpr<'_>) -> Option<Const> {
+        self.fold_bounded(instance, expr, 0)
+    }
+
+    fn fold_bounded(&self, instance: InstanceId, expr: &ConstExpr<'_>, depth: usize) -> Option<Const> {
+        if depth > 100 {
+            return None;
+        }
+        let mut stack: Vec<Const> = Vec::new();
+        for op in expr.get_operators_reader() {
+            match op.ok()? {
+                Operator::I32Const { value } => stack.push(Const::I32(value)),
+                Operator::I64Const { value } => stack.push(Const::I64(value)),
+                Operator::F32Const { value } => stack.push(Const::F32(value.bits())),
+                Operator::F64Const { value } => stack.push(Const::F64(value.bits())),
+                Operator::GlobalGet { global_index } => {
+                    let global = self.instances.get(instance.index())?.globals.get(global_index as usize)?;
+                    let Global::Defined(owner, index) = *global else { return None };
+                    let module = self.module(owner);
+                    let (ty, init) = &module.globals[index as usize - module.imported(Space::Global)];
+                    if ty.mutable {
+                        return None;
+                    }
+                    stack.push(self.fold_bounded(owner, init, depth + 1)?);
+                }
+                op @ (Operator::I32Add | Operator::I32Sub | Operator::I32Mul) => {
+                    let (Const::I32(b), Const::I32(a)) = (stack.pop()?, stack.pop()?) else { return None };
+                    stack.push(Const::I32(match op {
+                        Operator::I32Add => a.wrapping_add(b),
+                        Operator::I32Sub => a.wrapping_sub(b),
+                        _ => a.wrapping_mul(b),
+                    }));
+                }
+                op @ (Operator::I64Add | Operator::I64Sub | Operator::I64Mul) => {
+                    let (Const::I64(b), Const::I64(a)) = (stack.pop()?, stack.pop()?) else { return None };
+                    stack.push(Const::I64(match op {
+                        Operator::I64Add => a.wrapping_add(b),
+                        Operator::I64Sub => a.wrapping_sub(b),
+                        _ => a.wrapping_mul(b),
+                    }));
+                }
+                Operator::End => {}
+                _ => return None,
+            }
+        }
+        stack.pop()
+    }
+}
+
+fn extend<T>(space: &mut Vec<T>, defined: usize, item: impl Fn(u32) -> T) {
+    let imported = space.len();
+    // A validated module's index spaces fit in u32.
+    space.extend((imported..imported + defined).map(|i| item(u32::try_from(i).unwrap_or(u32::MAX))));
+}
+
+fn mismatch() -> Box<Diagnostic> {
+    Diagnostic::new(Code::Internal, "an argument does not fit the import that it is given for")
+}
+
+pub(super) fn too_many() -> Box<Diagnostic> {
+    Diagnostic::new(Code::TooLarge, "more than 2^32 items in one index space")
+}
+
+/// The encoder's type for a canonical one.
+pub(super) fn val_type(core: Core) -> wasm_encoder::ValType {
+    match core {
+        Core::I32 => wasm_encoder::ValType::I32,
+        Core::I64 => wasm_encoder::ValType::I64,
+        Core::F32 => wasm_encoder::ValType::F32,
+        Core::F64 => wasm_encoder::ValType::F64,
+    }
+}

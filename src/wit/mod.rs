@@ -1,0 +1,9 @@
+//! Finding and loading WIT: text, binary packages, components, and the built-in WASI packages.
+//!
+//! Nothing here reads files: `cli` hands over [`Sources`].
+
+mod builtin;
+mod load;
+
+pub use builtin::{BUILT_IN_VERSION, built_in, built_in_packages};
+pub use load::{Gates, Loaded, Sources, WitFile, load, select_world};

@@ -2,7 +2,7 @@
 
 use super::ids::{Ids, legal};
 use super::model::{Document, File, Func, Module, Param, TypeName, Witx};
-use crate::abi::{Core, CoreSignature, Direction, Kind, Resolve, Table, WorldFunction, world_functions};
+use crate::abi::{Core, Direction, Kind, Resolve, Table, WorldFunction, world_functions};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use std::collections::{HashMap, HashSet};
 use wit_parser::{Handle, InterfaceId, PackageId, Type, TypeDefKind, TypeId, WorldId, WorldItem};
@@ -172,7 +172,7 @@ impl<'r> Deriver<'r> {
         notes.extend(function.needs.memory.then_some("memory"));
         notes.extend(function.needs.realloc.then_some("realloc"));
         notes.extend(function.function.is_none().then_some("intrinsic"));
-        Ok(Func { name: function.name.name.clone(), docs, params, result, notes, core: function.core.clone() })
+        Ok(Func { name: function.name.name.clone(), docs, params, result, notes })
     }
 
     /// `[resource-drop]r` and its kin: a handle (or representation) in, at most one out.
@@ -502,24 +502,5 @@ fn mangle(ty: &Witx) -> String {
         Witx::List(ty) => format!("list<{}>", mangle(ty)),
         Witx::Tuple(types) => format!("tuple<{}>", types.iter().map(mangle).collect::<Vec<_>>().join("|")),
         _ => "handle".to_owned(),
-    }
-}
-
-/// The signature that a WITX function has by the rules of the format: strings and lists are two slots, pointers and
-/// handles one.
-impl Func {
-    /// See the type's documentation.
-    pub fn flat(&self) -> CoreSignature {
-        let slots = |ty: &Witx| match ty {
-            Witx::Builtin("string") | Witx::List(_) => vec![Core::I32, Core::I32],
-            Witx::Builtin("u64" | "s64") => vec![Core::I64],
-            Witx::Builtin("f32") => vec![Core::F32],
-            Witx::Builtin("f64") => vec![Core::F64],
-            _ => vec![Core::I32],
-        };
-        CoreSignature {
-            params: self.params.iter().flat_map(|p| slots(&p.ty)).collect(),
-            results: self.result.iter().flat_map(|p| slots(&p.ty)).collect(),
-        }
     }
 }

@@ -1,6 +1,5 @@
 //! A WITX document as lowlift derives it; [`super::print`] turns it into text.
 
-use crate::abi::CoreSignature;
 use wit_parser::Type;
 
 /// A set of files that use one `types.witx`.
@@ -49,8 +48,6 @@ pub struct Func {
     pub result: Option<Param>,
     /// What it needs: `memory`, `realloc`, `drop` …
     pub notes: Vec<&'static str>,
-    /// The signature by the ABI table, for verification.
-    pub core: CoreSignature,
 }
 
 /// A parameter or result.

@@ -10,7 +10,13 @@ pub mod adapt;
 pub mod check;
 pub mod cli;
 pub mod diagnostic;
+#[cfg(feature = "engine-wasmtime")]
+pub mod engine;
+#[cfg(feature = "engine-wasmtime")]
+pub mod host;
 pub mod link;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod wit;
 pub mod witx;
 

@@ -1,0 +1,112 @@
+//! The body of a response on its way from the guest to the transport.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// Bytes that may wait for the transport; the guest gets no more room than this.
+const CAPACITY: usize = 64 * 1024;
+
+/// How a body ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum End {
+    /// Not yet.
+    #[default]
+    Open,
+    /// Finished by the guest, with trailers or without.
+    Finished(Option<HeaderMap>),
+    /// Given up: the transport must not end it cleanly.
+    Aborted,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    frames: VecDeque<Bytes>,
+    queued: usize,
+    end: End,
+    /// The transport is gone.
+    closed: bool,
+    guest: Option<Waker>,
+}
+
+/// A body, shared between the guest's side, which writes, and the transport's, which takes.
+#[derive(Debug, Clone, Default)]
+pub struct Exchange(Arc<Mutex<Inner>>);
+
+impl Exchange {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while the lock is held; if it did, the data would still be whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Room for the guest's next write; none if the transport is gone.
+    pub(in crate::host) fn space(&self) -> Option<u64> {
+        let inner = self.inner();
+        (!inner.closed).then(|| CAPACITY.saturating_sub(inner.queued) as u64)
+    }
+
+    /// Ready when there is room or the transport is gone.
+    pub(in crate::host) fn poll_space(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.inner();
+        if inner.closed || inner.queued < CAPACITY {
+            return Poll::Ready(());
+        }
+        inner.guest = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Queues bytes; false if the transport is gone.
+    pub(super) fn write(&self, bytes: Bytes) -> bool {
+        let mut inner = self.inner();
+        if inner.closed {
+            return false;
+        }
+        if !bytes.is_empty() {
+            inner.queued += bytes.len();
+            inner.frames.push_back(bytes);
+        }
+        true
+    }
+
+    /// Ends the body, unless it has ended.
+    pub(super) fn end(&self, end: End) {
+        let mut inner = self.inner();
+        if inner.end == End::Open {
+            inner.end = end;
+        }
+    }
+
+    /// Gives the body up, unless it has ended.
+    pub fn abort(&self) {
+        self.end(End::Aborted);
+    }
+
+    /// The transport takes the next chunk.
+    pub fn take(&self) -> Option<Bytes> {
+        let mut inner = self.inner();
+        let frame = inner.frames.pop_front()?;
+        inner.queued -= frame.len();
+        if let Some(guest) = inner.guest.take() {
+            guest.wake();
+        }
+        Some(frame)
+    }
+
+    /// Whether the body has ended, and how.
+    pub fn ended(&self) -> End {
+        self.inner().end.clone()
+    }
+
+    /// The transport is gone: the guest's writes fail from now on.
+    pub fn close(&self) {
+        let mut inner = self.inner();
+        inner.closed = true;
+        inner.frames.clear();
+        inner.queued = 0;
+        if let Some(guest) = inner.guest.take() {
+            guest.wake();
+        }
+    }
+}

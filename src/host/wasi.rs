@@ -1,0 +1,108 @@
+//! The functions of WASI 0.2 with their canonical form, by interface track: any 0.2.x version finds them.
+
+use super::{Run, cli, clocks, denied, http, io, random};
+use crate::abi::{CoreSignature, ImportName, Needs, Signature, Table, Track};
+use crate::diagnostic::{Code, Diagnostic, Result, nearest};
+use crate::wit::{Gates, Loaded, built_in};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// A WASI function as the host knows it.
+#[derive(Debug)]
+pub struct Function {
+    /// Its core signature.
+    pub core: CoreSignature,
+    /// Its canonical form; none for `[resource-drop]…`, which takes one handle.
+    pub signature: Option<Signature>,
+    /// What it needs of the guest.
+    pub needs: Needs,
+    /// The implementation.
+    pub run: Run,
+    /// Whether it may wait.
+    pub blocks: bool,
+    /// The newest version that the host knows.
+    pub version: semver::Version,
+}
+
+/// All functions, and the layouts of their types.
+#[derive(Debug)]
+pub struct Wasi {
+    /// Layouts.
+    pub table: Table<'static>,
+    functions: HashMap<(Track, String), Function>,
+}
+
+/// Leaked once per process, so that tables can borrow it.
+static WIT: LazyLock<std::result::Result<Loaded, Box<Diagnostic>>> =
+    LazyLock::new(|| built_in("wasi", &Gates::default()));
+
+static WASI: LazyLock<std::result::Result<Wasi, Box<Diagnostic>>> = LazyLock::new(build);
+
+/// The table of all WASI functions.
+pub fn wasi() -> Result<&'static Wasi> {
+    WASI.as_ref().map_err(Clone::clone)
+}
+
+fn build() -> Result<Wasi> {
+    let loaded = WIT.as_ref().map_err(Clone::clone)?;
+    let mut table = Table::new(&loaded.resolve);
+    let mut functions = HashMap::new();
+    for &package in &loaded.packages {
+        for &id in loaded.resolve.packages[package].interfaces.values() {
+            for function in table.interface_imports(id)? {
+                let (track, version) = Track::of(&function.name.module);
+                // An interface that only guests provide has no implementation here.
+                let Some(run) = implementation(&track.interface, &function.name.name) else { continue };
+                let blocks = track.interface.starts_with("wasi:io/") && io::blocks(&function.name.name);
+                let version = version.unwrap_or(semver::Version::new(0, 0, 0));
+                let (core, needs) = (function.core, function.needs);
+                let signature = function.function.map(|(_, signature)| signature);
+                let entry = Function { core, signature, needs, run, blocks, version };
+                functions.insert((track, function.name.name), entry);
+            }
+        }
+    }
+    Ok(Wasi { table, functions })
+}
+
+fn implementation(interface: &str, name: &str) -> Option<Run> {
+    io::function(interface, name)
+        .or_else(|| clocks::function(interface, name))
+        .or_else(|| random::function(interface, name))
+        .or_else(|| cli::function(interface, name))
+        .or_else(|| http::function(interface, name))
+        .or_else(|| denied::function(interface, name))
+}
+
+impl Wasi {
+    /// The function that satisfies an import, or why none does. Any version of the track is found.
+    pub fn find(&self, name: &ImportName, core: Option<&CoreSignature>) -> Result<&Function> {
+        let (track, _) = Track::of(&name.module);
+        let Some(function) = self.functions.get(&(track.clone(), name.name.clone())) else {
+            return Err(self.unresolved(name, &track));
+        };
+        if core != Some(&function.core) {
+            let found = core.map_or_else(|| "a type that no canonical function has".to_owned(), ToString::to_string);
+            return Err(Diagnostic::new(Code::SignatureMismatch, format!("`{name}` has another signature"))
+                .fact("wanted", function.core.to_string())
+                .fact("found", found));
+        }
+        Ok(function)
+    }
+
+    fn unresolved(&self, name: &ImportName, track: &Track) -> Box<Diagnostic> {
+        let error = Diagnostic::new(Code::Unresolved, format!("`{name}` is not provided"));
+        if name.module == crate::adapt::PREVIEW1 {
+            return error.hint("this is a preview1 module: `lowlift adapt` wraps it, and `serve` takes the component");
+        }
+        let of_interface = self.functions.keys().filter(|(t, _)| t == track).map(|(_, f)| f.as_str());
+        if let Some(near) = nearest(&name.name, of_interface) {
+            return error.hint(format!("the nearest function of that interface is `{near}`"));
+        }
+        let other = self.functions.iter().find(|((t, _), _)| t.interface == track.interface);
+        match other {
+            Some(((_, _), function)) => error.hint(format!("this host has version {} of it", function.version)),
+            None => error,
+        }
+    }
+}

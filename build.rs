@@ -15,7 +15,10 @@ fn main() {
     let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok();
     let commit = commit.filter(|o| o.status.success()).and_then(|o| String::from_utf8(o.stdout).ok());
     println!("cargo::rustc-env=LOWLIFT_COMMIT={}", commit.as_deref().unwrap_or("unknown").trim());
-    println!("cargo::rerun-if-changed=.git/HEAD");
+    // A packaged crate has no history, and a missing file would rebuild it every time.
+    if Path::new(".git/HEAD").exists() {
+        println!("cargo::rerun-if-changed=.git/HEAD");
+    }
 }
 
 /// Copies `wit/deps/*.wit` of a package into `OUT_DIR` and writes a table of them, one `(path, text)` a file.

@@ -2,7 +2,7 @@
 
 use super::choose::Adapter;
 use super::survey::{PREVIEW1, Survey};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use wasmparser::{Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, DecodedWasm};
 use wit_parser::WorldItem;
@@ -27,7 +27,7 @@ pub fn wrap(module: &[u8], survey: &Survey, adapter: Option<&Adapter>) -> Result
         }
         encoder.encode()
     };
-    let component = encode().map_err(|e| {
+    let component = quietly("the component encoder", encode)?.map_err(|e| {
         let mut error = Diagnostic::new(Code::CannotAdapt, "the encoder refuses the module").cause(&e);
         let reason = e.root_cause().to_string();
         error = error.fact("reason", reason);
@@ -39,7 +39,7 @@ pub fn wrap(module: &[u8], survey: &Survey, adapter: Option<&Adapter>) -> Result
     Validator::new_with_features(WasmFeatures::all())
         .validate_all(&component)
         .map_err(|e| Diagnostic::new(Code::CannotAdapt, "the wrapped component does not validate").cause(e))?;
-    let decoded = wit_component::decode(&component)
+    let decoded = quietly("decoding the wrapped component", || wit_component::decode(&component))?
         .map_err(|e| Diagnostic::new(Code::TypeInformation, "the wrapped component cannot be decoded").cause(e))?;
     let DecodedWasm::Component(resolve, world) = decoded else {
         return Err(Diagnostic::new(Code::CannotAdapt, "wrapping gave no component"));

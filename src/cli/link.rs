@@ -15,7 +15,7 @@ pub(super) struct Args {
     /// Re-wrap the result into a component and compare its world with the original's.
     #[arg(long)]
     verify: bool,
-    /// Write what the host must provide and what was done, as JSON.
+    /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -28,7 +28,11 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&linked.report)
             .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;
-        io::write_file(path, format!("{json}\n").as_bytes())?;
+        let json = format!("{json}\n");
+        match path.to_str() {
+            Some("-") => io::print(json.as_bytes())?,
+            _ => io::write_file(path, json.as_bytes())?,
+        }
     }
     args.output.wasm(&linked.wasm)?;
     shared.note(summary(&linked.report));

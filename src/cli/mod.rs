@@ -198,7 +198,7 @@ impl Shared {
 /// A panic is a bug of ours: say so, and exit with 3. Panics that the library expects and handles stay silent.
 fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        if crate::link::panic_is_expected() {
+        if crate::diagnostic::panic_is_expected() {
             return;
         }
         let mut bug = Diagnostic::new(Code::Internal, "lowlift has a bug").cause(info);

@@ -29,9 +29,7 @@ impl WitArgs {
             return load(&sources(name)?, &gates);
         }
         let text = name.to_string_lossy();
-        let is_package = text.starts_with("wasi") && !text.contains(['/', '\\', '.']) || text.contains(':');
-        let looks_like_package = is_package || text.starts_with("wasi@");
-        if looks_like_package {
+        if text == "wasi" || text.starts_with("wasi@") || text.contains(':') {
             return built_in(&text, &gates);
         }
         Err(cannot_read(&text, &std::io::Error::from(std::io::ErrorKind::NotFound)).hint(

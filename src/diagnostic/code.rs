@@ -163,8 +163,8 @@ codes! {
     // 09: ours
     Internal = "LL0901", "a bug in lowlift",
         "Something that must not happen happened. Please report it together with the input.";
-    FrontEndPanicked = "LL0902", "the component translator gave up",
-        "The component validates, but the translator that lowlift builds on panicked over it. Nothing was written. Please report it with the component.";
+    LibraryPanicked = "LL0902", "a library gave up",
+        "A library that lowlift builds on panicked over this input. Nothing was written. Please report it together with the input.";
 }
 
 impl fmt::Display for Code {
@@ -185,7 +185,7 @@ impl Code {
     pub fn is_ours(self) -> bool {
         matches!(
             self,
-            Code::Internal | Code::FrontEndPanicked | Code::OutputInvalid | Code::VerifyFailed | Code::WitxVerify
+            Code::Internal | Code::LibraryPanicked | Code::OutputInvalid | Code::VerifyFailed | Code::WitxVerify
         )
     }
 }

@@ -3,9 +3,12 @@
 //! Every error below `cli` is a [`Diagnostic`]. Messages quote untrusted names, so rendering escapes control characters.
 
 mod code;
+mod panics;
 mod render;
 
 pub use code::Code;
+pub use panics::panic_is_expected;
+pub(crate) use panics::quietly;
 pub use render::{Color, to_json, to_text};
 
 use std::fmt;

@@ -8,14 +8,13 @@ use super::http::{
 use super::io::{InputStream, OutputStream, Pollable};
 
 /// More live handles than this trap: a guest that leaks must not eat the host.
-const MAX_HANDLES: usize = 10_000;
+const MAX_HANDLES: usize = 4_000;
 
 macro_rules! resources {
     ($($kind:ident $name:literal,)*) => {
         /// A resource of the guest.
         #[derive(Debug)]
-        #[expect(missing_docs, reason = "the names are the types")]
-        pub enum Resource { $($kind($kind),)* }
+        pub(super) enum Resource { $($kind($kind),)* }
 
         impl Resource {
             /// The WIT name, for messages.
@@ -49,11 +48,11 @@ pub(super) trait Held: Sized {
 
 /// `wasi:io/error.error`: what went wrong, in words.
 #[derive(Debug)]
-pub struct IoError(pub(super) String);
+pub(super) struct IoError(pub(super) String);
 
 /// `wasi:sockets/network.network`: a name for a network to which nothing is allowed.
 #[derive(Debug)]
-pub struct Network;
+pub(super) struct Network;
 
 resources! {
     IoError "error",

@@ -29,7 +29,7 @@ pub type Wait = Vec<Pollable>;
 
 /// `wasi:io/streams.input-stream`.
 #[derive(Debug)]
-pub enum InputStream {
+pub(super) enum InputStream {
     /// At its end from the start: standard input of a server's guest.
     Empty,
     /// The body behind a handle.
@@ -38,7 +38,7 @@ pub enum InputStream {
 
 /// `wasi:io/streams.output-stream`.
 #[derive(Debug)]
-pub struct OutputStream {
+pub(super) struct OutputStream {
     /// Where bytes go.
     pub(super) sink: Sink,
     /// What the last `check-write` allowed, less what was written since.

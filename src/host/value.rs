@@ -7,6 +7,7 @@
 use super::{GuestMemory, Trap};
 use crate::abi::{Core, Kind, Table, TyId, Variant};
 use bytes::Bytes;
+use std::cell::Cell;
 
 /// A lifted value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +163,7 @@ pub fn lift_args(
     memory: &GuestMemory<'_>,
 ) -> Result<Vec<Value>, Trap> {
     let mut slots = slots.iter().copied();
-    let lifter = Lifter { table, memory };
+    let lifter = Lifter { table, memory, budget: Cell::new(MAX_LIFTED) };
     if !signature.params_spilled {
         return signature.params.iter().map(|&ty| lifter.flat(ty, &mut slots)).collect();
     }
@@ -184,12 +185,23 @@ pub fn lift_args(
         .collect()
 }
 
+/// Bytes that the arguments of one call may take on the host. Elements of a list may all point to the same string, so
+/// the guest's memory is no bound.
+const MAX_LIFTED: usize = 64 << 20;
+
 struct Lifter<'t, 'm> {
     table: &'t Table<'t>,
     memory: &'t GuestMemory<'m>,
+    budget: Cell<usize>,
 }
 
 impl Lifter<'_, '_> {
+    fn spend(&self, bytes: usize) -> Result<(), Trap> {
+        let left = self.budget.get().checked_sub(bytes);
+        self.budget.set(left.ok_or_else(|| Trap::new(format!("arguments of more than {MAX_LIFTED} bytes")))?);
+        Ok(())
+    }
+
     fn flat(&self, id: TyId, slots: &mut dyn Iterator<Item = u64>) -> Result<Value, Trap> {
         let ty = self.table.get(id);
         let mut next = || slots.next().unwrap_or_default();
@@ -258,6 +270,7 @@ impl Lifter<'_, '_> {
 
     fn string(&self, ptr: u32, len: u32) -> Result<Value, Trap> {
         let bytes = self.memory.read(ptr, len, 1)?;
+        self.spend(bytes.len())?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Value::Str(text.to_owned())),
             Err(_) => Err(Trap::new("a string that is not UTF-8")),
@@ -267,11 +280,14 @@ impl Lifter<'_, '_> {
     fn list(&self, element: TyId, ptr: u32, len: u32) -> Result<Value, Trap> {
         let ty = self.table.get(element);
         if matches!(ty.kind, Kind::U8) {
-            return Ok(Value::Bytes(Bytes::copy_from_slice(self.memory.read(ptr, len, 1)?)));
+            let bytes = self.memory.read(ptr, len, 1)?;
+            self.spend(bytes.len())?;
+            return Ok(Value::Bytes(Bytes::copy_from_slice(bytes)));
         }
         // All of it must lie in memory before anything is allocated for it.
         let bytes = ty.size.checked_mul(len).ok_or_else(overflow)?;
         self.memory.read(ptr, bytes, ty.align)?;
+        self.spend((len as usize).saturating_mul(size_of::<Value>()))?;
         self.elements(element, ptr, len)
     }
 

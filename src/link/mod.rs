@@ -15,7 +15,6 @@ mod runtime;
 mod shims;
 mod verify;
 
-pub use read::panic_is_expected;
 pub use report::{Floor, Report};
 pub use verify::rewrap;
 

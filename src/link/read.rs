@@ -1,15 +1,13 @@
 //! The front end: validates a component and flattens it into [`super::ir`].
 //!
 //! `wasmtime-environ` inlines nested components and fuses adapters. Its types do not leave this file. It trusts its
-//! input to be valid and may still panic on input that nobody tried, so it runs behind [`quietly`].
+//! input to be valid and may still panic on input that nobody tried, so it runs behind `quietly`.
 
 use super::ir::{Component, Def, Export, FlagId, Host, HostId, Instantiate, InstanceId, Item, ModuleId, ReallocId, Space};
 use crate::abi::{Core, CoreSignature, ImportName};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use wasmparser::{Validator, WasmFeatures};
 use wasmtime_environ::component::{
     self as wt, CanonicalOptionsDataModel, ComponentTypes, ComponentTypesBuilder, CoreDef, Export as WtExport,
@@ -17,31 +15,6 @@ use wasmtime_environ::component::{
     TypeResourceTableIndex,
 };
 use wasmtime_environ::{EntityIndex, EntityRef, ModuleTranslation, PrimaryMap, ScopeVec, StaticModuleIndex, Tunables, WasmValType};
-
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread is inside a library call whose panic will be turned into a diagnostic, so that a panic hook can
-/// stay silent.
-pub fn panic_is_expected() -> bool {
-    QUIET.get()
-}
-
-/// Runs a library call that may panic on hostile input.
-pub(super) fn quietly<T>(what: &str, call: impl FnOnce() -> T) -> Result<T> {
-    QUIET.set(true);
-    let outcome = catch_unwind(AssertUnwindSafe(call));
-    QUIET.set(false);
-    outcome.map_err(|payload| {
-        let reason = payload
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| payload.downcast_ref::<&str>().copied())
-            .unwrap_or("no reason given");
-        Diagnostic::new(Code::FrontEndPanicked, format!("{what} panicked")).cause(reason)
-    })
-}
 
 /// What a component may use. Proposals beyond are recognised and refused by name.
 fn features() -> WasmFeatures {

@@ -1,9 +1,8 @@
 //! Proof of the output: it validates, and it wraps into a component with the same world.
 
 use super::ir::Component;
-use super::read::quietly;
 use super::report::Floor;
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use wasmparser::{Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, DecodedWasm, WitPrinter};
 use wit_parser::{Resolve, WorldId};
@@ -36,7 +35,7 @@ pub fn rewrap(wasm: &[u8]) -> Result<Vec<u8>> {
 /// Re-wraps and compares worlds as WIT text.
 pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     let wrapped = rewrap(wasm)?;
-    let decoded = wit_component::decode(&wrapped)
+    let decoded = quietly("decoding the re-wrapped component", || wit_component::decode(&wrapped))?
         .map_err(|e| Diagnostic::new(Code::VerifyFailed, "the re-wrapped component cannot be decoded").cause(e))?;
     let DecodedWasm::Component(resolve, world) = decoded else {
         return Err(Diagnostic::new(Code::VerifyFailed, "the re-wrapped module is no component"));

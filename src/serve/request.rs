@@ -140,8 +140,8 @@ fn ongoing(guest: Guest, answer: Option<Answer>, is_head: bool) -> Response<Resp
             let headers = response.headers.to_map();
             if is_head {
                 // Nobody will read the body, and the guest shall not notice.
+                response.body.discard();
                 guest.detach();
-                response.body.close();
                 return with_headers(response.status, headers, ResponseBody::Whole(Full::default()));
             }
             let streaming = Streaming { exchange: response.body, guest: Some(guest), ended: false };

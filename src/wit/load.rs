@@ -1,7 +1,7 @@
 //! From sources to a [`Resolve`].
 
 use super::builtin;
-use crate::diagnostic::{Code, Diagnostic, Place, Result, nearest};
+use crate::diagnostic::{Code, Diagnostic, Place, Result, nearest, quietly};
 use std::collections::BTreeSet;
 use wit_component::DecodedWasm;
 use wit_parser::{PackageId, PackageName, ParseError, ResolveError, Resolve, SourceMap, Span, UnresolvedPackageGroup, WorldId};
@@ -106,7 +106,7 @@ fn decode(path: &str, bytes: &[u8]) -> Result<DecodedWasm> {
     wasmparser::Validator::new_with_features(features)
         .validate_all(bytes)
         .map_err(|e| Diagnostic::invalid_wasm(&e).in_file(path, ""))?;
-    wit_component::decode(bytes).map_err(|e| {
+    quietly("decoding WIT", || wit_component::decode(bytes))?.map_err(|e| {
         Diagnostic::new(Code::TypeInformation, "no WIT can be read from this binary")
             .cause(e)
             .in_file(path, "WebAssembly")

@@ -1,8 +1,7 @@
 //! Functions of a WITX document, as the `witx` crate reads it.
 
 use crate::abi::{Core, CoreSignature, Direction, ImportName};
-use crate::diagnostic::{Code, Diagnostic, Result};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use witx::{InterfaceFunc, WasmType};
 
 /// A function that a WITX document declares.
@@ -39,7 +38,7 @@ pub fn read(document: &witx::Document) -> Result<Vec<WitxFunction>> {
 
 /// The signature by the rules of WITX 0.9. That crate panics where it has none, for instance on several results.
 pub(super) fn signature(func: &InterfaceFunc) -> Option<CoreSignature> {
-    let (params, results) = catch_unwind(AssertUnwindSafe(|| func.wasm_signature())).ok()?;
+    let (params, results) = quietly("the `witx` crate", || func.wasm_signature()).ok()?;
     let cores = |types: Vec<WasmType>| types.into_iter().map(core).collect::<Vec<_>>();
     Some(CoreSignature::new(cores(params), cores(results)))
 }

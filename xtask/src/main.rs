@@ -1,2 +1,73 @@
-//! x
-fn main(){}
+//! Tasks of the repository: `cargo xtask` shows them.
+
+mod bench;
+mod bless;
+mod guests;
+mod paths;
+mod run;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+use paths::Paths;
+use std::process::ExitCode;
+
+/// Tasks for those who work on lowlift.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the test guests from their sources.
+    Guests(guests::GuestsArgs),
+    /// Measure `lowlift serve` beside a native server, or `lowlift link`.
+    Bench(bench::BenchArgs),
+    /// Run `cargo test` so that expectations are written instead of compared.
+    Bless {
+        /// Further arguments of `cargo test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// The native server that `bench` compares with; it ends when its stdin does.
+    #[command(hide = true)]
+    NativeHello,
+}
+
+fn main() -> ExitCode {
+    match perform(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Option<Task>) -> Result<()> {
+    match task {
+        None => Ok(Cli::command().print_help()?),
+        Some(Task::Guests(args)) => guests::guests(&Paths::find()?, &args),
+        Some(Task::Bench(args)) => bench::bench(&Paths::find()?, &args),
+        Some(Task::Bless { args }) => bless::bless(&Paths::find()?, &args),
+        Some(Task::NativeHello) => bench::native_hello(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn passes_options_of_cargo_test_on() {
+        let cli = Cli::parse_from(["xtask", "bless", "--test", "link", "--", "--nocapture"]);
+        assert!(matches!(cli.task, Some(Task::Bless { args }) if args == ["--test", "link", "--", "--nocapture"]));
+    }
+}

@@ -28,6 +28,8 @@ struct Inner {
     end: End,
     /// The transport is gone.
     closed: bool,
+    /// The transport wants no bytes, and the guest shall not notice.
+    discard: bool,
     guest: Option<Waker>,
 }
 
@@ -63,7 +65,7 @@ impl Exchange {
         if inner.closed {
             return false;
         }
-        if !bytes.is_empty() {
+        if !bytes.is_empty() && !inner.discard {
             inner.queued += bytes.len();
             inner.frames.push_back(bytes);
         }
@@ -99,13 +101,26 @@ impl Exchange {
         self.inner().end.clone()
     }
 
+    /// Throws all bytes away from now on, as for an answer to HEAD.
+    pub fn discard(&self) {
+        let mut inner = self.inner();
+        inner.discard = true;
+        inner.clear();
+    }
+
     /// The transport is gone: the guest's writes fail from now on.
     pub fn close(&self) {
         let mut inner = self.inner();
         inner.closed = true;
-        inner.frames.clear();
-        inner.queued = 0;
-        if let Some(guest) = inner.guest.take() {
+        inner.clear();
+    }
+}
+
+impl Inner {
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.queued = 0;
+        if let Some(guest) = self.guest.take() {
             guest.wake();
         }
     }

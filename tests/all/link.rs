@@ -1,0 +1,190 @@
+//! The linker, judged by wasmtime: a component and its re-wrapped lowering behave the same.
+//!
+//! `fixtures/link/pass` holds components whose leading comments say what to call and what comes back
+//! (`;; call: run(1, "a") -> 2`, or `-> trap`); `fixtures/link/refuse` holds components with the code that refuses them.
+
+use crate::{guest, root};
+use lowlift::link::{Floor, Options, link, rewrap};
+use std::path::PathBuf;
+use wasmtime::component::{Component, Func, Linker, Type, Val};
+use wasmtime::{Engine, Store};
+
+fn fixtures(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(root(folder)).expect("the folder exists").map(|e| e.expect("an entry").path()).collect();
+    files.retain(|p| p.extension().is_some_and(|e| e == "wat"));
+    files.sort();
+    files.into_iter().map(|p| (p.clone(), std::fs::read_to_string(&p).expect("text"))).collect()
+}
+
+/// A call and what it must give.
+struct Call {
+    name: String,
+    args: Vec<String>,
+    want: String,
+}
+
+fn calls(text: &str) -> Vec<Call> {
+    text.lines()
+        .filter_map(|line| line.trim().strip_prefix(";; call: "))
+        .map(|line| {
+            let (call, want) = line.rsplit_once("->").expect("a result");
+            let (name, args) = call.trim().split_once('(').expect("arguments");
+            let args = args.trim_end().strip_suffix(')').expect("a closing parenthesis");
+            let args = args.split(',').map(|a| a.trim().to_owned()).filter(|a| !a.is_empty()).collect();
+            Call { name: name.to_owned(), args, want: want.trim().to_owned() }
+        })
+        .collect()
+}
+
+fn value(ty: &Type, text: &str) -> Val {
+    match ty {
+        Type::Bool => Val::Bool(text == "true"),
+        Type::U8 => Val::U8(text.parse().expect("u8")),
+        Type::S8 => Val::S8(text.parse().expect("s8")),
+        Type::U16 => Val::U16(text.parse().expect("u16")),
+        Type::S16 => Val::S16(text.parse().expect("s16")),
+        Type::U32 => Val::U32(text.parse().expect("u32")),
+        Type::S32 => Val::S32(text.parse().expect("s32")),
+        Type::U64 => Val::U64(text.parse().expect("u64")),
+        Type::S64 => Val::S64(text.parse().expect("s64")),
+        Type::String => Val::String(text.trim_matches('"').to_owned()),
+        Type::List(list) => {
+            let items = text.trim_matches(['[', ']']).split_whitespace().map(|t| value(&list.ty(), t));
+            Val::List(items.collect())
+        }
+        other => panic!("no such argument: {other:?}"),
+    }
+}
+
+fn show(value: &Val) -> String {
+    match value {
+        Val::Bool(v) => v.to_string(),
+        Val::U8(v) => v.to_string(),
+        Val::S8(v) => v.to_string(),
+        Val::U16(v) => v.to_string(),
+        Val::S16(v) => v.to_string(),
+        Val::U32(v) => v.to_string(),
+        Val::S32(v) => v.to_string(),
+        Val::U64(v) => v.to_string(),
+        Val::S64(v) => v.to_string(),
+        Val::String(v) => format!("{v:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Runs the calls in order on one instance; a trap ends them.
+fn outcomes(engine: &Engine, component: &[u8], calls: &[Call]) -> Vec<String> {
+    let component = Component::from_binary(engine, component).expect("compiles");
+    let mut store = Store::new(engine, ());
+    let instance = match Linker::<()>::new(engine).instantiate(&mut store, &component) {
+        Ok(instance) => instance,
+        Err(_) => return vec!["trap".to_owned(); calls.len()],
+    };
+    calls
+        .iter()
+        .map(|call| {
+            let func: Func = match call.name.split_once('#') {
+                None => instance.get_func(&mut store, call.name.as_str()),
+                Some((interface, name)) => {
+                    let interface = instance.get_export_index(&mut store, None, interface).expect("the interface");
+                    let index = instance.get_export_index(&mut store, Some(&interface), name).expect("the function");
+                    instance.get_func(&mut store, index)
+                }
+            }
+            .unwrap_or_else(|| panic!("no function {}", call.name));
+            let ty = func.ty(&store);
+            let args: Vec<Val> = ty.params().zip(&call.args).map(|((_, ty), text)| value(&ty, text)).collect();
+            let mut results = vec![Val::Bool(false); ty.results().len()];
+            match func.call(&mut store, &args, &mut results) {
+                Ok(()) => results.first().map_or_else(|| "()".to_owned(), show),
+                Err(_) => "trap".to_owned(),
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn lowered_components_behave_as_the_originals() {
+    let engine = Engine::default();
+    let mut compared = 0;
+    for (path, text) in fixtures("fixtures/link/pass") {
+        let name = path.display();
+        let component = wat::parse_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let linked = link(&component, Options { verify: true }).unwrap_or_else(|e| panic!("{name}: {e} {:?}", e.cause));
+        let again = link(&component, Options::default()).expect("links twice");
+        assert_eq!(linked.wasm, again.wasm, "{name}: the output is deterministic");
+        let wrapped = rewrap(&linked.wasm).expect("wraps");
+        let calls = calls(&text);
+        assert!(!calls.is_empty(), "{name} calls nothing");
+        let want: Vec<String> = calls.iter().map(|c| c.want.clone()).collect();
+        assert_eq!(outcomes(&engine, &component, &calls), want, "{name}: the original");
+        assert_eq!(outcomes(&engine, &wrapped, &calls), want, "{name}: lowered");
+        compared += calls.len();
+    }
+    println!("{compared} calls gave the same");
+}
+
+#[test]
+fn what_cannot_be_lowered_is_refused_by_its_code() {
+    for (path, text) in fixtures("fixtures/link/refuse") {
+        let name = path.display();
+        let code = text.lines().next().and_then(|l| l.strip_prefix(";; code: ")).expect("a code").trim().to_owned();
+        let component = wat::parse_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let error = link(&component, Options { verify: true }).err().unwrap_or_else(|| panic!("{name} was linked"));
+        assert_eq!(error.code.id(), code, "{name}: {error} {:?}", error.cause);
+        assert!(!error.code.is_ours(), "{name}: {error}");
+    }
+}
+
+#[test]
+fn real_components_lose_their_shims_and_keep_their_world() {
+    for (name, shims) in
+        [("http-hello-rust", 6), ("http-echo-rust", 32), ("http-hello-c", 6), ("http-echo-c", 19), ("cli-rust", 20)]
+    {
+        let component = guest(name);
+        let linked = link(&component, Options { verify: true }).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(linked.report.shims_resolved, shims, "{name}");
+        assert_eq!((linked.report.tables, linked.report.memories), (1, 1), "{name}");
+        assert!(linked.report.floor <= Floor::Lime1, "{name}: {:?}", linked.report.floor);
+        assert!(linked.report.output_size <= component.len(), "{name} grew");
+    }
+}
+
+#[test]
+fn adapted_preview1_modules_link() {
+    use lowlift::adapt::{choose, survey, wrap};
+    for name in ["p1-command", "p1-reactor"] {
+        let module = guest(name);
+        let survey = survey(&module).expect("valid");
+        let adapter = choose(&survey, None).expect("an adapter fits");
+        let adapted = wrap(&module, &survey, adapter.as_ref()).expect("wraps");
+        let linked = link(&adapted.component, Options { verify: true }).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(linked.report.tables, 1, "{name}: the shim's table is gone");
+        assert!(linked.report.imports.iter().all(|f| f.module.starts_with("wasi:")), "{name}");
+    }
+}
+
+/// Truncated and flipped components: a coded refusal or a valid module, never a panic.
+#[test]
+fn hostile_components_are_refused() {
+    let component = guest("http-hello-rust");
+    let mut refused = 0;
+    let steps = (0..component.len()).step_by(97);
+    let truncated = steps.clone().map(|i| component[..i].to_vec());
+    let flipped = steps.map(|i| {
+        let mut bytes = component.clone();
+        bytes[i] ^= 0x55;
+        bytes
+    });
+    for bytes in truncated.chain(flipped) {
+        match link(&bytes, Options::default()) {
+            Ok(linked) => drop(wasmparser::Validator::new().validate_all(&linked.wasm).expect("valid")),
+            Err(error) => {
+                assert!(!error.code.is_ours() || error.code.id() == "LL0902", "{error} {:?}", error.cause);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 80);
+}

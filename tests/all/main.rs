@@ -1,0 +1,31 @@
+//! One test program, so that the engines are linked once. Each module is named after what it judges.
+
+mod cli;
+mod link;
+mod oracle;
+mod product;
+mod serve;
+mod witx;
+
+use std::path::{Path, PathBuf};
+
+/// A path below the repository's root.
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A checked-in guest.
+fn guest(name: &str) -> Vec<u8> {
+    let path = root("fixtures/guests").join(name).with_extension("wasm");
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Compares with a golden file, or writes it when `LOWLIFT_BLESS` is set.
+fn golden(path: &Path, have: &str) {
+    if std::env::var_os("LOWLIFT_BLESS").is_some() {
+        std::fs::write(path, have).expect("golden files are writable");
+        return;
+    }
+    let want = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(want == have, "{} is stale; `cargo xtask bless` rewrites it\n--- now:\n{have}", path.display());
+}

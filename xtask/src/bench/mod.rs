@@ -1,0 +1,73 @@
+//! `cargo xtask bench`: what serving and linking cost. All servers listen on loopback, all load is bounded.
+
+mod http;
+mod link;
+mod load;
+mod lowlift;
+mod memory;
+mod native;
+mod process;
+mod serve;
+mod server;
+mod stats;
+mod table;
+
+use crate::paths::Paths;
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use std::process::Command;
+
+pub(crate) use native::native_hello;
+
+/// Arguments of `cargo xtask bench`.
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    serve: serve::ServeArgs,
+    /// The lowlift to measure; built with `cargo build --release` if absent.
+    #[arg(long, value_name = "PATH", global = true)]
+    lowlift: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Measure `lowlift link` against validating the same component.
+    Link,
+}
+
+/// Measures what is asked for and prints a table.
+pub(crate) fn bench(paths: &Paths, args: &BenchArgs) -> Result<()> {
+    // The load generator, the native server and the validator are part of this binary.
+    if cfg!(debug_assertions) {
+        return again_optimised(paths);
+    }
+    match args.what {
+        None => serve::serve(paths, &args.serve, args.lowlift.as_deref()),
+        Some(What::Link) => link::link(paths, args.lowlift.as_deref()),
+    }
+}
+
+/// Starts the same task in an optimised build.
+fn again_optimised(paths: &Paths) -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["run", "--quiet", "--release", "--package", "xtask", "--manifest-path"]);
+    cargo.arg(paths.root.join("xtask").join("Cargo.toml")).arg("--").args(std::env::args_os().skip(1));
+    eprintln!("bench: building xtask with optimisations");
+    replace(cargo)
+}
+
+/// Becomes the other program, so that a signal to this process reaches it.
+#[cfg(unix)]
+fn replace(mut program: Command) -> Result<()> {
+    use std::os::unix::process::CommandExt;
+    Err(program.exec()).context("cannot run `cargo`")
+}
+
+#[cfg(not(unix))]
+fn replace(mut program: Command) -> Result<()> {
+    anyhow::ensure!(program.status().context("cannot run `cargo`")?.success(), "the optimised run failed");
+    Ok(())
+}

@@ -19,4 +19,3 @@ pub mod link;
 pub mod serve;
 pub mod wit;
 pub mod witx;
-

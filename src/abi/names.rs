@@ -124,8 +124,7 @@ fn import<'r>(
     function: &'r Function,
 ) -> Result<WorldFunction<'r>> {
     let signature = table.signature(function, Lowering::Import)?;
-    let (module, name) =
-        table.resolve().wasm_import_name(LEGACY, WasmImport::Func { interface: key, func: function });
+    let (module, name) = table.resolve().wasm_import_name(LEGACY, WasmImport::Func { interface: key, func: function });
     Ok(WorldFunction {
         direction: Direction::Import,
         name: ImportName { module, name },
@@ -170,11 +169,7 @@ fn intrinsic<'r>(
     }
 }
 
-fn exported_interface<'r>(
-    table: &mut Table<'r>,
-    key: &WorldKey,
-    id: InterfaceId,
-) -> Result<Vec<WorldFunction<'r>>> {
+fn exported_interface<'r>(table: &mut Table<'r>, key: &WorldKey, id: InterfaceId) -> Result<Vec<WorldFunction<'r>>> {
     let resolve = table.resolve();
     let interface = &resolve.interfaces[id];
     let mut out = Vec::new();
@@ -209,10 +204,9 @@ fn export<'r>(
     function: &'r Function,
 ) -> Result<WorldFunction<'r>> {
     let signature = table.signature(function, Lowering::Export)?;
-    let name = table.resolve().wasm_export_name(
-        LEGACY,
-        WasmExport::Func { interface: key, func: function, kind: WasmExportKind::Normal },
-    );
+    let name = table
+        .resolve()
+        .wasm_export_name(LEGACY, WasmExport::Func { interface: key, func: function, kind: WasmExportKind::Normal });
     Ok(WorldFunction {
         direction: Direction::Export,
         name: ImportName { module: String::new(), name },

@@ -79,7 +79,10 @@ pub fn choose(survey: &Survey, wanted: Option<Adapter>) -> Result<Option<Adapter
         .hint("`--adapter reactor`, or leave `--adapter` away")),
         Some(adapter @ (Adapter::Reactor | Adapter::Proxy)) if has_start => Err(Diagnostic::new(
             Code::WrongAdapter,
-            format!("the {} adapter never calls `_start`, which the module exports: the component would export nothing", adapter.name()),
+            format!(
+                "the {} adapter never calls `_start`, which the module exports: the component would export nothing",
+                adapter.name()
+            ),
         )
         .hint("`--adapter command`, or leave `--adapter` away")),
         Some(Adapter::Own(bytes)) => {
@@ -92,9 +95,7 @@ pub fn choose(survey: &Survey, wanted: Option<Adapter>) -> Result<Option<Adapter
         }
         Some(adapter) => Ok(Some(adapter)),
         None if has_start => Ok(Some(Adapter::Command)),
-        None if survey.exports.keys().any(|e| e.starts_with("wasi:http/incoming-handler@")) => {
-            Ok(Some(Adapter::Proxy))
-        }
+        None if survey.exports.keys().any(|e| e.starts_with("wasi:http/incoming-handler@")) => Ok(Some(Adapter::Proxy)),
         None => Ok(Some(Adapter::Reactor)),
     }
 }
@@ -108,13 +109,19 @@ fn recognise(survey: &Survey) -> Result<()> {
             .hint("rebuild for `wasm32-wasip1` instead of `wasm32-wasip1-threads`"));
     }
     if imports("wasi_unstable") {
-        return Err(Diagnostic::new(Code::SnapshotZero, "the module imports from `wasi_unstable`, preview1's snapshot 0")
-            .fact("needs", list(survey.imported_from("wasi_unstable")))
-            .hint("rebuild it with a toolchain that targets `wasi_snapshot_preview1`"));
+        return Err(Diagnostic::new(
+            Code::SnapshotZero,
+            "the module imports from `wasi_unstable`, preview1's snapshot 0",
+        )
+        .fact("needs", list(survey.imported_from("wasi_unstable")))
+        .hint("rebuild it with a toolchain that targets `wasi_snapshot_preview1`"));
     }
     if survey.exports.contains_key("canonical_abi_realloc") || imports("canonical_abi") {
-        return Err(Diagnostic::new(Code::OldAbi, "the module speaks a canonical ABI that predates the component model")
-            .hint("regenerate its bindings with a current `wit-bindgen`"));
+        return Err(Diagnostic::new(
+            Code::OldAbi,
+            "the module speaks a canonical ABI that predates the component model",
+        )
+        .hint("regenerate its bindings with a current `wit-bindgen`"));
     }
     let foreign: Vec<&str> = {
         let mut modules: Vec<&str> = survey
@@ -144,8 +151,7 @@ fn recognise(survey: &Survey) -> Result<()> {
     };
     Err(Diagnostic::new(Code::ForeignImport, format!("no adapter supplies `{first}`"))
         .fact("needs", list(survey.imported_from(first)))
-        .fact("looks like", host)
-        .hint("`lowlift explain LL0206`"))
+        .hint(format!("this looks like {host}")))
 }
 
 /// Import modules that a component type can describe.

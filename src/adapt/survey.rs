@@ -3,7 +3,7 @@
 use crate::abi::{CoreSignature, ImportName};
 use crate::diagnostic::{Diagnostic, Result};
 use std::collections::BTreeMap;
-use wasmparser::{Payload, Parser, TypeRef, Validator, WasmFeatures};
+use wasmparser::{Parser, Payload, TypeRef, Validator, WasmFeatures};
 
 /// The import module of preview1.
 pub const PREVIEW1: &str = "wasi_snapshot_preview1";

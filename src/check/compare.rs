@@ -73,10 +73,8 @@ pub fn check(survey: &Survey, target: &Target) -> Checked {
                     );
                 }
             }
-            Some((found, item)) => findings.push(Diagnostic::new(
-                Code::ExportSignature,
-                format!("`{found}` is exported as a {}", item.kind()),
-            )),
+            Some((found, item)) => findings
+                .push(Diagnostic::new(Code::ExportSignature, format!("`{found}` is exported as a {}", item.kind()))),
             None => {
                 let mut finding = Diagnostic::new(Code::ExportMissing, format!("`{name}` is not exported"));
                 if let Some(near) = nearest(name, survey.exports.keys().map(String::as_str)) {
@@ -148,9 +146,10 @@ impl<'t> Index<'t> {
         }
         let (interface, function) = name.split_once('#')?;
         let wanted = Track::of(interface).0;
-        survey.exports.iter().find(|(export, _)| {
-            export.split_once('#').is_some_and(|(i, f)| f == function && Track::of(i).0 == wanted)
-        })
+        survey
+            .exports
+            .iter()
+            .find(|(export, _)| export.split_once('#').is_some_and(|(i, f)| f == function && Track::of(i).0 == wanted))
     }
 }
 

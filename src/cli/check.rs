@@ -88,8 +88,9 @@ fn target(args: &Args) -> Result<Target> {
     let path = &args.against;
     let name = path.display().to_string();
     if let Some(files) = witx_files(path)? {
-        let document = witx::load(&files)
-            .map_err(|e| Diagnostic::new(Code::WitxParse, "the WITX cannot be read").cause(e.report()).in_file(&name, "WITX"))?;
+        let document = witx::load(&files).map_err(|e| {
+            Diagnostic::new(Code::WitxParse, "the WITX cannot be read").cause(e.report()).in_file(&name, "WITX")
+        })?;
         return Ok(Target::of_witx(&name, read(&document)?));
     }
     if path.exists() {
@@ -129,9 +130,10 @@ fn built_in_target(name: &str, args: &Args) -> Result<Target> {
     }
     let items = package.worlds.keys().chain(package.interfaces.keys()).map(String::as_str);
     let items: Vec<&str> = items.collect();
-    let mut error = Diagnostic::new(Code::UnknownWorld, format!("`{}` has no world or interface `{item}`", package.name))
-        .fact("has", items.join(", "))
-        .fact("built in", built_in_packages().join(", "));
+    let mut error =
+        Diagnostic::new(Code::UnknownWorld, format!("`{}` has no world or interface `{item}`", package.name))
+            .fact("has", items.join(", "))
+            .fact("built in", built_in_packages().join(", "));
     if let Some(near) = crate::diagnostic::nearest(item, items.iter().copied()) {
         error = error.hint(format!("did you mean `{}/{near}`?", bare.split('/').next().unwrap_or(bare)));
     }

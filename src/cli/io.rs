@@ -61,11 +61,16 @@ pub(super) fn read_wasm(path: Option<&Path>) -> Result<(Input, FileKind)> {
 fn parse_text(input: &Input) -> Result<Vec<u8>> {
     let text = std::str::from_utf8(&input.bytes)
         .map_err(|e| Diagnostic::new(Code::InvalidText, format!("not UTF-8: {e}")).in_file(&input.name, ""))?;
-    wat::parse_str(text).map_err(|e| {
-        let message = e.to_string();
-        let first = message.lines().next().unwrap_or("does not parse").to_owned();
-        Diagnostic::new(Code::InvalidText, first).cause(&message).in_file(&input.name, "WebAssembly text")
-    })
+    let wrong = |e: wast::Error| {
+        let start = e.span().offset();
+        Diagnostic::new(Code::InvalidText, e.message()).at(Place::Text {
+            path: input.name.clone(),
+            source: text.to_owned(),
+            span: start..start + 1,
+        })
+    };
+    let buffer = wast::parser::ParseBuffer::new(text).map_err(wrong)?;
+    wast::parser::parse::<wast::Wat<'_>>(&buffer).and_then(|mut wat| wat.encode()).map_err(wrong)
 }
 
 /// Where results go.
@@ -116,10 +121,9 @@ pub(super) fn print(bytes: &[u8]) -> std::result::Result<(), Failure> {
 /// Writes a file whole or not at all: what stood there before stays until the new one is complete.
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let fail = |e: std::io::Error| {
-        Diagnostic::new(Code::CannotWrite, format!("cannot be written: {e}")).at(Place::File {
-            path: path.display().to_string(),
-            what: String::new(),
-        })
+        let reason = system_reason(e);
+        Diagnostic::new(Code::CannotWrite, format!("cannot be written: {reason}"))
+            .at(Place::File { path: path.display().to_string(), what: String::new() })
     };
     // A device or pipe cannot be replaced; it is written in place.
     if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
@@ -145,6 +149,15 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).map_err(fail)?;
     file.persist(path).map_err(|e| fail(e.error))?;
     Ok(())
+}
+
+/// The operating system's own error, without the name of a temporary file around it.
+fn system_reason(error: std::io::Error) -> std::io::Error {
+    let inner = error.get_ref().and_then(|e| e.source()).and_then(|e| e.downcast_ref::<std::io::Error>());
+    match inner.and_then(std::io::Error::raw_os_error) {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => error,
+    }
 }
 
 /// Sizes for people.

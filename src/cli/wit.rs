@@ -32,9 +32,8 @@ impl WitArgs {
         if text == "wasi" || text.starts_with("wasi@") || text.contains(':') {
             return built_in(&text, &gates);
         }
-        Err(cannot_read(&text, &std::io::Error::from(std::io::ErrorKind::NotFound)).hint(
-            "name a WIT file, a folder with WIT, a binary, or a built-in package such as `wasi:http@0.2.12`",
-        ))
+        Err(cannot_read(&text, &std::io::Error::from(std::io::ErrorKind::NotFound))
+            .hint("name a WIT file, a folder with WIT, a binary, or a built-in package such as `wasi:http@0.2.12`"))
     }
 }
 
@@ -77,8 +76,15 @@ fn sources(path: &Path) -> Result<Sources> {
                 _ => Err(no_wit(&input.name, kind)),
             }
         }
-        kind @ (FileKind::Module | FileKind::Gzip | FileKind::Native | FileKind::Zip | FileKind::Html
-        | FileKind::Json | FileKind::Unknown | FileKind::Empty | FileKind::Witx) => Err(no_wit(&input.name, kind)),
+        kind @ (FileKind::Module
+        | FileKind::Gzip
+        | FileKind::Native
+        | FileKind::Zip
+        | FileKind::Html
+        | FileKind::Json
+        | FileKind::Unknown
+        | FileKind::Empty
+        | FileKind::Witx) => Err(no_wit(&input.name, kind)),
         FileKind::Wit | FileKind::Text => {
             let main = vec![text(&input.name, input.bytes)?];
             Ok(Sources::Text { main, deps: Vec::new(), binary_deps: Vec::new() })
@@ -87,9 +93,12 @@ fn sources(path: &Path) -> Result<Sources> {
 }
 
 fn no_wit(name: &str, kind: FileKind) -> Box<Diagnostic> {
-    let error = Diagnostic::new(Code::WitParse, "this is not WIT").in_file(name, "").fact("looks like", kind.to_string());
+    let error =
+        Diagnostic::new(Code::WitParse, "this is not WIT").in_file(name, "").fact("looks like", kind.to_string());
     match kind {
-        FileKind::Module => error.hint("a core module holds no WIT of its own; derive from the WIT that it was built with"),
+        FileKind::Module => {
+            error.hint("a core module holds no WIT of its own; derive from the WIT that it was built with")
+        }
         _ => error,
     }
 }
@@ -118,7 +127,9 @@ fn wit_file(path: &Path) -> Result<WitFile> {
 fn text(name: &str, bytes: Vec<u8>) -> Result<WitFile> {
     match String::from_utf8(bytes) {
         Ok(text) => Ok(WitFile { path: name.to_owned(), text }),
-        Err(e) => Err(Diagnostic::new(Code::WitParse, format!("not UTF-8 after byte {}", e.utf8_error().valid_up_to()))
-            .in_file(name, "")),
+        Err(e) => {
+            Err(Diagnostic::new(Code::WitParse, format!("not UTF-8 after byte {}", e.utf8_error().valid_up_to()))
+                .in_file(name, ""))
+        }
     }
 }

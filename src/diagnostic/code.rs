@@ -89,8 +89,6 @@ codes! {
         "The component imports or exports an instance inside an instance. Core names have two levels: interface and function.";
     UnsupportedType = "LL0308", "a feature that cannot be lowered",
         "The component uses a feature of the component model or of core WebAssembly that has no core counterpart here (GC options, 64-bit memories, error-context, threads).";
-    Transcoder = "LL0309", "strings are transcoded inside the component",
-        "Instances of the composition exchange strings, which needs a transcoder between two memories.";
     OutputInvalid = "LL0310", "the linked module did not validate",
         "This is a bug in lowlift: the merged module was refused by the validator. Nothing was written. Please report it with the component.";
     VerifyFailed = "LL0311", "the linked module does not re-wrap to the same world",
@@ -183,9 +181,6 @@ impl Code {
 
     /// Whether this says that lowlift itself is wrong, which exits with 3.
     pub fn is_ours(self) -> bool {
-        matches!(
-            self,
-            Code::Internal | Code::LibraryPanicked | Code::OutputInvalid | Code::VerifyFailed | Code::WitxVerify
-        )
+        matches!(self, Code::Internal | Code::OutputInvalid | Code::VerifyFailed | Code::WitxVerify)
     }
 }

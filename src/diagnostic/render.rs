@@ -32,9 +32,7 @@ pub fn to_text(diagnostic: &Diagnostic, color: Color, verbose: bool) -> String {
         Some(Place::Text { path, source, span }) => {
             let span = clamp(source, span);
             group.element(
-                Snippet::source(source.as_str())
-                    .path(printable(path))
-                    .annotation(AnnotationKind::Primary.span(span)),
+                Snippet::source(source.as_str()).path(printable(path)).annotation(AnnotationKind::Primary.span(span)),
             )
         }
         None => group,
@@ -48,8 +46,7 @@ pub fn to_text(diagnostic: &Diagnostic, color: Color, verbose: bool) -> String {
     for hint in &diagnostic.hints {
         group = group.element(Level::HELP.with_name("hint").message(printable(hint)));
     }
-    group = group
-        .element(Level::NOTE.with_name("more").message(format!("`lowlift explain {}`", diagnostic.code)));
+    group = group.element(Level::NOTE.with_name("more").message(format!("`lowlift explain {}`", diagnostic.code)));
     let renderer = match color {
         Color::Always => Renderer::styled(),
         Color::Never => Renderer::plain(),

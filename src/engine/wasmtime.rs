@@ -10,9 +10,9 @@ use crate::host::{GuestMemory, State, Step, Trap};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{
-    Caller, Config, Engine, ExternType, Func, FuncType, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
-    ModuleExport, PoolingAllocationConfig, Store, StoreLimits, StoreLimitsBuilder, TypedFunc, UpdateDeadline, Val,
-    ValType,
+    Caller, Config, Engine, ExternType, Func, FuncType, InstanceAllocationStrategy, InstancePre, Linker, Memory,
+    Module, ModuleExport, PoolingAllocationConfig, Store, StoreLimits, StoreLimitsBuilder, TypedFunc, UpdateDeadline,
+    Val, ValType,
 };
 
 /// How often a running guest is interrupted to look at its deadline and let others run.
@@ -222,9 +222,7 @@ fn define(
         linker.func_new(&name.module, &name.name, ty, move |mut caller, params, results| {
             let (slots, args) = lift(&mut caller, function, table, params)?;
             match (function.run)(&mut caller.data_mut().state, &args)? {
-                Step::Done(value) => {
-                    Ok(finish(&mut caller, function, table, value, &slots, Vec::new(), results)?)
-                }
+                Step::Done(value) => Ok(finish(&mut caller, function, table, value, &slots, Vec::new(), results)?),
                 Step::Wait(..) => Err(Trap::Guest("a function that must not wait waited".to_owned()).into()),
             }
         })?;
@@ -371,7 +369,8 @@ async fn run(
     let call = func(&call).ok_or_else(|| Trap::Guest("the handler is not a function".to_owned()))?;
     let realloc = realloc.as_ref().and_then(&mut func);
     let initialize = initialize.as_ref().and_then(&mut func);
-    let memory = memory.and_then(|m| instance.get_module_export(&mut *store, &m)).and_then(wasmtime::Extern::into_memory);
+    let memory =
+        memory.and_then(|m| instance.get_module_export(&mut *store, &m)).and_then(wasmtime::Extern::into_memory);
     let realloc = realloc.map(|f| f.typed(&*store)).transpose()?;
     store.data_mut().memory = memory;
     store.data_mut().realloc = realloc;
@@ -392,4 +391,3 @@ fn trap(error: &wasmtime::Error) -> Trap {
         },
     }
 }
-

@@ -27,7 +27,9 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
             done(Value::option(None::<Value>))
         },
         ("wasi:sockets/tcp-create-socket", "create-tcp-socket")
-        | ("wasi:sockets/udp-create-socket", "create-udp-socket") => |_, _| done(Value::err(Value::case(ACCESS_DENIED))),
+        | ("wasi:sockets/udp-create-socket", "create-udp-socket") => {
+            |_, _| done(Value::err(Value::case(ACCESS_DENIED)))
+        }
         ("wasi:sockets/ip-name-lookup", "resolve-addresses") => |s, a| {
             s.handles.get::<Network>(handle(a, 0)?)?;
             done(Value::err(Value::case(ACCESS_DENIED)))

@@ -2,7 +2,7 @@
 
 use super::Trap;
 use super::http::{
-    FutureTrailers, Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse,
+    Fields, FutureTrailers, IncomingBody, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse,
     RequestOptions, ResponseOutparam,
 };
 use super::io::{InputStream, OutputStream, Pollable};

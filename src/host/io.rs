@@ -92,7 +92,9 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
         },
         ("wasi:io/streams", "[resource-drop]input-stream") => |s, a| drop_of::<InputStream>(s, a),
         ("wasi:io/streams", "[method]output-stream.check-write") => check_write,
-        ("wasi:io/streams", "[method]output-stream.write") => |s, a| write(s, handle(a, 0)?, arg(a, 1)?.bytes()?.clone()),
+        ("wasi:io/streams", "[method]output-stream.write") => {
+            |s, a| write(s, handle(a, 0)?, arg(a, 1)?.bytes()?.clone())
+        }
         ("wasi:io/streams", "[method]output-stream.write-zeroes") => |s, a| {
             let permit = s.handles.get::<OutputStream>(handle(a, 0)?)?.permit;
             let length = arg(a, 1)?.u64()?;
@@ -110,12 +112,12 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
             s.handles.get::<OutputStream>(stream)?;
             Ok(Step::Wait(vec![Pollable::Output(stream)], |_, _| done(Value::ok_unit())))
         },
-        ("wasi:io/streams", "[method]output-stream.blocking-write-and-flush") => |s, a| {
-            blocking_write(s, a, arg(a, 1)?.bytes()?.len())
-        },
-        ("wasi:io/streams", "[method]output-stream.blocking-write-zeroes-and-flush") => |s, a| {
-            blocking_write(s, a, usize::try_from(arg(a, 1)?.u64()?).unwrap_or(usize::MAX))
-        },
+        ("wasi:io/streams", "[method]output-stream.blocking-write-and-flush") => {
+            |s, a| blocking_write(s, a, arg(a, 1)?.bytes()?.len())
+        }
+        ("wasi:io/streams", "[method]output-stream.blocking-write-zeroes-and-flush") => {
+            |s, a| blocking_write(s, a, usize::try_from(arg(a, 1)?.u64()?).unwrap_or(usize::MAX))
+        }
         ("wasi:io/streams", "[method]output-stream.splice") => splice,
         ("wasi:io/streams", "[method]output-stream.blocking-splice") => |s, a| {
             let output = handle(a, 0)?;

@@ -11,8 +11,8 @@ use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
     CodeSection, ConstExpr, DataCountSection, DataSection, DataSegment, DataSegmentMode, ElementMode, ElementSection,
     ElementSegment, Elements, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-    GlobalType, ImportSection, MemorySection, Module as Output, NameMap, NameSection, ProducersField,
-    ProducersSection, TableSection, TagSection, TypeSection, ValType,
+    GlobalType, ImportSection, MemorySection, Module as Output, NameMap, NameSection, ProducersField, ProducersSection,
+    TableSection, TagSection, TypeSection, ValType,
 };
 use wasmparser::{DataKind, ElementItems, ElementKind, Operator};
 
@@ -32,7 +32,15 @@ pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved) -> Result<Merged> 
     let mut types = Types::default();
     let pieces = Pieces::plan(plan, resolved)?;
     let layout = Layout::new(plan, resolved, &pieces)?;
-    let mut merger = Merger { plan, resolved, pieces: &pieces, layout, types: &mut types, features: BTreeSet::new(), referenced: HashSet::new() };
+    let mut merger = Merger {
+        plan,
+        resolved,
+        pieces: &pieces,
+        layout,
+        types: &mut types,
+        features: BTreeSet::new(),
+        referenced: HashSet::new(),
+    };
     merger.run()
 }
 
@@ -419,9 +427,8 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
     }
 
     fn pieces_code(&self, code: &mut CodeSection) -> Result<()> {
-        let realloc = |id: ReallocId| -> Result<u32> {
-            self.func(&self.plan.func(&self.plan.component.reallocs[id.index()])?)
-        };
+        let realloc =
+            |id: ReallocId| -> Result<u32> { self.func(&self.plan.func(&self.plan.component.reallocs[id.index()])?) };
         self.pieces.emit(self.plan, self.layout.selector, realloc, |host: HostId| host.0, code)
     }
 
@@ -679,7 +686,8 @@ fn write_data(
                 return Ok(true);
             }
             let offset = constant(plan, id, offset_expr, renumber)?;
-            out.data.segment(DataSegment { mode: DataSegmentMode::Active { memory_index, offset: &offset }, data: bytes });
+            out.data
+                .segment(DataSegment { mode: DataSegmentMode::Active { memory_index, offset: &offset }, data: bytes });
         }
     }
     Ok(false)

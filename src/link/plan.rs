@@ -132,10 +132,7 @@ impl<'c, 'a> Plan<'c, 'a> {
     }
 
     fn lookup<T>(&self, item: &Item, space: impl Fn(&Instance) -> &Vec<T>) -> Result<&T> {
-        self.instances
-            .get(item.instance.index())
-            .and_then(|i| space(i).get(item.index as usize))
-            .ok_or_else(mismatch)
+        self.instances.get(item.instance.index()).and_then(|i| space(i).get(item.index as usize)).ok_or_else(mismatch)
     }
 
     /// The function behind a definition.

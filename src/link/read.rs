@@ -3,18 +3,22 @@
 //! `wasmtime-environ` inlines nested components and fuses adapters. Its types do not leave this file. It trusts its
 //! input to be valid and may still panic on input that nobody tried, so it runs behind `quietly`.
 
-use super::ir::{Component, Def, Export, FlagId, Host, HostId, Instantiate, InstanceId, Item, ModuleId, ReallocId, Space};
+use super::ir::{
+    Component, Def, Export, FlagId, Host, HostId, InstanceId, Instantiate, Item, ModuleId, ReallocId, Space,
+};
 use crate::abi::{Core, CoreSignature, ImportName};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use std::borrow::Cow;
 use std::collections::HashMap;
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::{Chunk, ComponentExternalKind, ComponentTypeRef, Parser, Payload, Validator, WasmFeatures};
 use wasmtime_environ::component::{
     self as wt, CanonicalOptionsDataModel, ComponentTypes, ComponentTypesBuilder, CoreDef, Export as WtExport,
     GlobalInitializer, InstantiateModule, StringEncoding, Trampoline, Translator, TypeDef, TypeResourceTable,
     TypeResourceTableIndex,
 };
-use wasmtime_environ::{EntityIndex, EntityRef, ModuleTranslation, PrimaryMap, ScopeVec, StaticModuleIndex, Tunables, WasmValType};
+use wasmtime_environ::{
+    EntityIndex, EntityRef, ModuleTranslation, PrimaryMap, ScopeVec, StaticModuleIndex, Tunables, WasmValType,
+};
 
 /// What a component may use. Proposals beyond are recognised and refused by name.
 fn features() -> WasmFeatures {
@@ -25,14 +29,10 @@ fn features() -> WasmFeatures {
 
 /// Validates and flattens `bytes`.
 pub(super) fn read(bytes: &[u8]) -> Result<Component<'_>> {
-    validate(bytes)?;
-    let decoded = quietly("decoding the component's types", || wit_component::decode(bytes))?
-        .map_err(|e| Diagnostic::new(Code::TypeInformation, "the component's WIT cannot be recovered").cause(e))?;
-    let wit_component::DecodedWasm::Component(resolve, world) = decoded else {
-        return Err(Diagnostic::new(Code::ModuleGiven, "this is a WIT package, not a component"));
-    };
+    let features = validate(bytes)?;
+    only_functions_and_instances(bytes)?;
     let scope = ScopeVec::new();
-    let mut validator = Validator::new_with_features(features());
+    let mut validator = Validator::new_with_features(features);
     let mut types = ComponentTypesBuilder::new(&validator);
     // Without concurrency support the front end plans no tasks, which synchronous components do not need.
     let tunables = Tunables { concurrency_support: false, ..Tunables::default_u64() };
@@ -58,22 +58,89 @@ pub(super) fn read(bytes: &[u8]) -> Result<Component<'_>> {
         memory: None,
         encoding: None,
     };
-    flattener.flatten(resolve, world)
+    flattener.flatten()
 }
 
-/// Invalid files are told from valid ones that use what is not supported.
-fn validate(bytes: &[u8]) -> Result<()> {
-    let Err(error) = Validator::new_with_features(features()).validate_all(bytes) else { return Ok(()) };
+/// The world that the component was built against, as far as it uses it.
+fn world(bytes: &[u8]) -> Result<(wit_parser::Resolve, wit_parser::WorldId)> {
+    let unreadable = |cause: &dyn std::fmt::Display| {
+        Diagnostic::new(Code::TypeInformation, "the component's WIT cannot be recovered").cause(cause)
+    };
+    let decoded = quietly("decoding the component's types", || wit_component::decode(bytes))
+        .map_err(|e| unreadable(&e))?
+        .map_err(|e| unreadable(&format!("{e:#}")))?;
+    match decoded {
+        wit_component::DecodedWasm::Component(resolve, world) => Ok((resolve, world)),
+        wit_component::DecodedWasm::WitPackage(..) => {
+            Err(Diagnostic::new(Code::ModuleGiven, "this is a WIT package, not a component"))
+        }
+    }
+}
+
+/// Validates, and gives the features to translate with. Exceptions are left out unless a module uses them, since fused
+/// adapters would use them too. Invalid files are told from valid ones that use what is not supported.
+fn validate(bytes: &[u8]) -> Result<WasmFeatures> {
+    let plain = features().difference(WasmFeatures::EXCEPTIONS);
+    if Validator::new_with_features(plain).validate_all(bytes).is_ok() {
+        return Ok(plain);
+    }
+    let Err(error) = Validator::new_with_features(features()).validate_all(bytes) else { return Ok(features()) };
     match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
         Err(error) => Err(Diagnostic::invalid_wasm(&error)),
-        Ok(_) if error.message().contains("async") || error.message().contains("stream") || error.message().contains("future") => {
+        Ok(_)
+            if error.message().contains("async")
+                || error.message().contains("stream")
+                || error.message().contains("future") =>
+        {
             Err(Diagnostic::new(Code::AsyncComponent, "the component is asynchronous").cause(&error))
         }
-        Ok(_) => Err(Diagnostic::new(
-            Code::UnsupportedType,
-            format!("a feature that is not lowered: {}", error.message()),
-        )
-        .cause(&error)),
+        Ok(_) => {
+            Err(Diagnostic::new(Code::UnsupportedType, format!("a feature that is not lowered: {}", error.message()))
+                .cause(&error))
+        }
+    }
+}
+
+/// A core module can neither take nor give modules or components.
+fn only_functions_and_instances(bytes: &[u8]) -> Result<()> {
+    let invalid = |e: wasmparser::BinaryReaderError| Diagnostic::invalid_wasm(&e);
+    let refused = |verb: &str, name: &str, kind: &str| {
+        Err(Diagnostic::new(Code::ModuleImportExport, format!("the component {verb} `{name}`, which is a {kind}")))
+    };
+    let mut parser = Parser::new(0);
+    let mut rest = bytes;
+    loop {
+        let Chunk::Parsed { payload, consumed } = parser.parse(rest, true).map_err(invalid)? else { return Ok(()) };
+        rest = &rest[consumed..];
+        match payload {
+            Payload::ComponentImportSection(section) => {
+                for import in section {
+                    let import = import.map_err(invalid)?;
+                    match import.ty {
+                        ComponentTypeRef::Module(_) => return refused("imports", import.name.name, "core module"),
+                        ComponentTypeRef::Component(_) => return refused("imports", import.name.name, "component"),
+                        _ => {}
+                    }
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section {
+                    let export = export.map_err(invalid)?;
+                    match export.kind {
+                        ComponentExternalKind::Module => return refused("exports", export.name.name, "core module"),
+                        ComponentExternalKind::Component => return refused("exports", export.name.name, "component"),
+                        _ => {}
+                    }
+                }
+            }
+            // What lies inside is not at the boundary.
+            Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
+                let length = usize::try_from(unchecked_range.end - unchecked_range.start).unwrap_or(usize::MAX);
+                rest = rest.get(length..).unwrap_or_default();
+            }
+            Payload::End(_) => return Ok(()),
+            _ => {}
+        }
     }
 }
 
@@ -94,15 +161,14 @@ struct Flattener<'x, 'a, 's> {
 }
 
 impl<'a> Flattener<'_, 'a, '_> {
-    fn flatten(&mut self, resolve: wit_parser::Resolve, world: wit_parser::WorldId) -> Result<Component<'a>> {
+    fn flatten(&mut self) -> Result<Component<'a>> {
         let mut instances: Vec<Instantiate> = Vec::new();
         let mut instance_modules: Vec<StaticModuleIndex> = Vec::new();
         let mut destructors = Vec::new();
         for initializer in &self.component.initializers {
             match initializer {
                 GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, args), _) => {
-                    let args =
-                        args.iter().map(|arg| self.def(arg, &instance_modules)).collect::<Result<Vec<_>>>()?;
+                    let args = args.iter().map(|arg| self.def(arg, &instance_modules)).collect::<Result<Vec<_>>>()?;
                     instances.push(Instantiate { module: ModuleId(module.as_u32()), args });
                     instance_modules.push(*module);
                 }
@@ -159,6 +225,7 @@ impl<'a> Flattener<'_, 'a, '_> {
             Some(StringEncoding::Utf16) => wit_component::StringEncoding::UTF16,
             Some(StringEncoding::CompactUtf16) => wit_component::StringEncoding::CompactUTF16,
         };
+        let (resolve, world) = world(self.bytes)?;
         Ok(Component {
             modules,
             instances,
@@ -233,14 +300,11 @@ impl<'a> Flattener<'_, 'a, '_> {
                 self.host(name, self.core_type(index)?, None)
             }
             Trampoline::Trap => Ok(Def::Trap),
-            Trampoline::Transcoder { op, .. } => {
-                Err(Diagnostic::new(Code::Transcoder, "strings pass between instances of the composition")
-                    .fact("transcoder", op.desc()))
+            // Strings pass between instances, each of which has a memory.
+            Trampoline::Transcoder { .. } => Err(several_memories()),
+            Trampoline::ResourceTransferOwn | Trampoline::ResourceTransferBorrow => {
+                Err(Diagnostic::new(Code::InternalResource, "handles pass between instances of the composition"))
             }
-            Trampoline::ResourceTransferOwn | Trampoline::ResourceTransferBorrow => Err(Diagnostic::new(
-                Code::InternalResource,
-                "handles pass between instances of the composition",
-            )),
             other => Err(asynchronous(&format!("the built-in `{}`", other.symbol_name()))),
         }
     }

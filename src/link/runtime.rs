@@ -175,4 +175,3 @@ fn number(id: ReallocId) -> i32 {
 pub(super) fn realloc_signature() -> CoreSignature {
     CoreSignature::new([Core::I32; 4], [Core::I32])
 }
-

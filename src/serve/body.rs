@@ -63,10 +63,7 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Incomplete;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Incomplete>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Incomplete>>> {
         match &mut *self {
             ResponseBody::Whole(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
             ResponseBody::Streaming(streaming) => streaming.poll(cx),

@@ -14,6 +14,10 @@ use std::task::Poll;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+/// The largest request target and header fields, in bytes; larger ones are answered with 431. The transport has a bound
+/// of its own, which a fast client can overstep by what arrives at once.
+pub(super) const MAX_HEAD: usize = 64 * 1024;
+
 /// What all requests share.
 pub(super) struct Service {
     pub(super) program: Box<dyn Program>,
@@ -75,6 +79,10 @@ impl Service {
 /// The guest's view of a request, or the status for one that is refused.
 fn incoming(request: Request<Incoming>) -> Result<IncomingRequest, StatusCode> {
     let (parts, body) = request.into_parts();
+    let fields: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if fields + parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > MAX_HEAD {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
     let (authority, path) = target(&parts.uri);
     let host = parts.headers.get(http::header::HOST).and_then(|h| h.to_str().ok()).map(str::to_owned);
     if host.is_none() && authority.is_none() && parts.version == Version::HTTP_11 {

@@ -1,7 +1,7 @@
 //! Accepting connections, and stopping.
 
 use super::HANDLER;
-use super::request::Service;
+use super::request::{MAX_HEAD, Service};
 use crate::abi::Track;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::engine::{Limits, wasmtime};
@@ -30,8 +30,8 @@ pub struct Options {
     pub drain: Duration,
 }
 
-/// The largest request head, in bytes; a larger one is answered with 431.
-const MAX_HEAD: usize = 64 * 1024;
+/// What the transport may read beyond a head.
+const READ_AHEAD: usize = 16 * 1024;
 /// How long a client may take to send a request head.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 
@@ -46,9 +46,10 @@ impl Server {
     /// Compiles and links `module`, a core module, then binds the address. All imports are checked here.
     pub async fn bind(module: &[u8], options: Options) -> Result<Server> {
         let survey = crate::adapt::survey(module)?;
-        let handler = survey.exports.keys().find(|name| {
-            name.split_once('#').is_some_and(|(i, f)| f == "handle" && Track::of(i).0 == handler_track())
-        });
+        let handler = survey
+            .exports
+            .keys()
+            .find(|name| name.split_once('#').is_some_and(|(i, f)| f == "handle" && Track::of(i).0 == handler_track()));
         let Some(handler) = handler else {
             let exports: Vec<&str> = survey.exports.keys().map(String::as_str).collect();
             let mut error = Diagnostic::new(Code::NoHandler, "the module has no HTTP handler")
@@ -65,12 +66,8 @@ impl Server {
                 .hint("`--addr 127.0.0.1:0` takes any free port")
         })?;
         let instances = Arc::new(Semaphore::new(options.limits.instances as usize));
-        let service = Service {
-            program: Box::new(program),
-            config: Arc::new(options.config),
-            limits: options.limits,
-            instances,
-        };
+        let service =
+            Service { program: Box::new(program), config: Arc::new(options.config), limits: options.limits, instances };
         Ok(Server { listener, service: Arc::new(service), drain: options.drain })
     }
 
@@ -84,7 +81,10 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> bool {
         let graceful = GracefulShutdown::new();
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD).half_close(false);
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(MAX_HEAD + READ_AHEAD)
+            .half_close(false);
         let mut stop = std::pin::pin!(stop);
         loop {
             let accepted = tokio::select! {

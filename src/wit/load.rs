@@ -4,7 +4,9 @@ use super::builtin;
 use crate::diagnostic::{Code, Diagnostic, Place, Result, nearest, quietly};
 use std::collections::BTreeSet;
 use wit_component::DecodedWasm;
-use wit_parser::{PackageId, PackageName, ParseError, ResolveError, Resolve, SourceMap, Span, UnresolvedPackageGroup, WorldId};
+use wit_parser::{
+    PackageId, PackageName, ParseError, Resolve, ResolveError, SourceMap, Span, UnresolvedPackageGroup, WorldId,
+};
 
 /// A WIT text and the name by which to speak of it.
 #[derive(Debug, Clone)]
@@ -162,12 +164,8 @@ pub fn select_world(loaded: &Loaded, name: Option<&str>) -> Result<WorldId> {
     }
     let resolve = &loaded.resolve;
     resolve.select_world(&loaded.packages, name).map_err(|e| {
-        let mut worlds: Vec<&str> = loaded
-            .packages
-            .iter()
-            .flat_map(|&p| resolve.packages[p].worlds.keys())
-            .map(String::as_str)
-            .collect();
+        let mut worlds: Vec<&str> =
+            loaded.packages.iter().flat_map(|&p| resolve.packages[p].worlds.keys()).map(String::as_str).collect();
         let message = match name {
             Some(name) => format!("there is no world `{name}`"),
             None if worlds.is_empty() => "the package has no world".to_owned(),

@@ -184,8 +184,7 @@ impl<'r> Deriver<'r> {
             _ => Witx::Builtin("u32"),
         };
         let params = vec![Param { name: "self".into(), ty }];
-        let result =
-            function.core.results.first().map(|_| Param { name: "ret".into(), ty: Witx::Builtin("u32") });
+        let result = function.core.results.first().map(|_| Param { name: "ret".into(), ty: Witx::Builtin("u32") });
         Ok((params, result, None))
     }
 
@@ -221,11 +220,8 @@ impl<'r> Deriver<'r> {
 
     /// The record that `args.ptr` points to when parameters are spilled.
     fn params_record(&mut self, function: &WorldFunction<'r>, wit: &wit_parser::Function) -> Result<Witx> {
-        let fields = wit
-            .params
-            .iter()
-            .map(|p| Ok((p.name.clone(), self.in_memory(&p.ty)?)))
-            .collect::<Result<Vec<_>>>()?;
+        let fields =
+            wit.params.iter().map(|p| Ok((p.name.clone(), self.in_memory(&p.ty)?))).collect::<Result<Vec<_>>>()?;
         let owner = match function.interface {
             Some(id) => self.ids.interface(id).to_owned(),
             None => "root".to_owned(),
@@ -354,10 +350,7 @@ impl<'r> Deriver<'r> {
             TypeDefKind::Stream(ty) => format!("stream<{}>", part(ty)?),
             TypeDefKind::Future(ty) => format!("future<{}>", part(ty)?),
             other => {
-                return Err(Diagnostic::new(
-                    Code::NotExpressible,
-                    format!("a `{}` without a name", other.as_str()),
-                ));
+                return Err(Diagnostic::new(Code::NotExpressible, format!("a `{}` without a name", other.as_str())));
             }
         })
     }
@@ -390,7 +383,9 @@ impl<'r> Deriver<'r> {
                 if *n > MAX_FIXED_LIST {
                     return Err(Diagnostic::new(
                         Code::NotExpressible,
-                        format!("a list of {n} elements: WITX has no arrays, and at most {MAX_FIXED_LIST} are spelled out"),
+                        format!(
+                            "a list of {n} elements: WITX has no arrays, and at most {MAX_FIXED_LIST} are spelled out"
+                        ),
                     ));
                 }
                 Witx::Tuple(vec![self.in_memory(ty)?; *n as usize])
@@ -405,8 +400,11 @@ impl<'r> Deriver<'r> {
             TypeDefKind::Tuple(t) => {
                 Witx::Tuple(t.types.iter().map(|ty| self.in_memory(ty)).collect::<Result<Vec<_>>>()?)
             }
-            TypeDefKind::Flags(_) | TypeDefKind::Enum(_) | TypeDefKind::Variant(_)
-            | TypeDefKind::Option(_) | TypeDefKind::Result(_) => self.tagged(id, kind)?,
+            TypeDefKind::Flags(_)
+            | TypeDefKind::Enum(_)
+            | TypeDefKind::Variant(_)
+            | TypeDefKind::Option(_)
+            | TypeDefKind::Result(_) => self.tagged(id, kind)?,
             TypeDefKind::Unknown => {
                 return Err(Diagnostic::new(Code::NotExpressible, "a type that was never resolved"));
             }

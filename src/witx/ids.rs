@@ -39,9 +39,7 @@ impl Ids {
                 *counts.entry(form).or_default() += 1;
             }
         }
-        let pick = |forms: &[String; 3]| {
-            forms.iter().find(|f| counts[f.as_str()] == 1).unwrap_or(&forms[2]).clone()
-        };
+        let pick = |forms: &[String; 3]| forms.iter().find(|f| counts[f.as_str()] == 1).unwrap_or(&forms[2]).clone();
         let interfaces = forms.iter().map(|(id, forms)| (*id, pick(forms))).collect();
         Ids { interfaces }
     }

@@ -137,7 +137,10 @@ fn text(ty: &Witx) -> String {
         Witx::ConstPointer(ty) => format!("(@witx const_pointer {})", text(ty)),
         Witx::Handle => "(handle)".to_owned(),
         Witx::Record(fields) => {
-            format!("(record{})", fields.iter().map(|(n, ty)| format!(" (field ${n} {})", text(ty))).collect::<String>())
+            format!(
+                "(record{})",
+                fields.iter().map(|(n, ty)| format!(" (field ${n} {})", text(ty))).collect::<String>()
+            )
         }
         Witx::Tuple(types) => format!("(tuple{})", types.iter().map(|ty| format!(" {}", text(ty))).collect::<String>()),
         Witx::Flags(repr, flags) => format!("(flags (@witx repr {repr}){})", names(flags)),

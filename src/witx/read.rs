@@ -27,9 +27,8 @@ pub fn read(document: &witx::Document) -> Result<Vec<WitxFunction>> {
         };
         for func in module.funcs() {
             let name = ImportName { module: module_name.clone(), name: func.name.as_str().to_owned() };
-            let core = signature(&func).ok_or_else(|| {
-                Diagnostic::new(Code::WitxParse, format!("`{name}` has no defined core signature"))
-            })?;
+            let core = signature(&func)
+                .ok_or_else(|| Diagnostic::new(Code::WitxParse, format!("`{name}` has no defined core signature")))?;
             out.push(WitxFunction { direction, name, core });
         }
     }

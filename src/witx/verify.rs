@@ -43,8 +43,9 @@ pub fn verify(
             all
         },
     );
-    let parsed = witx::parse(&text)
-        .map_err(|e| Diagnostic::new(Code::WitxVerify, "the `witx` crate does not read the derived files").cause(e.report()))?;
+    let parsed = witx::parse(&text).map_err(|e| {
+        Diagnostic::new(Code::WitxVerify, "the `witx` crate does not read the derived files").cause(e.report())
+    })?;
     let mut counts = Counts::default();
     functions(resolve, scope, &parsed, &mut counts)?;
     types(resolve, document, &parsed, &mut counts)?;
@@ -56,12 +57,7 @@ pub fn verify(
     Ok(counts)
 }
 
-fn functions(
-    resolve: &Resolve,
-    scope: &super::Scope,
-    parsed: &witx::Document,
-    counts: &mut Counts,
-) -> Result<()> {
+fn functions(resolve: &Resolve, scope: &super::Scope, parsed: &witx::Document, counts: &mut Counts) -> Result<()> {
     let mut table = Table::new(resolve);
     let wanted = match scope {
         super::Scope::World(world) => world_functions(&mut table, *world)?,
@@ -150,9 +146,7 @@ fn types(resolve: &Resolve, document: &Document, parsed: &witx::Document, counts
             TypeDefKind::Record(r) => {
                 sizes.field_offsets(r.fields.iter().map(|f| &f.ty)).iter().map(|(o, _)| o.size_wasm32()).collect()
             }
-            TypeDefKind::Tuple(t) => {
-                sizes.field_offsets(t.types.iter()).iter().map(|(o, _)| o.size_wasm32()).collect()
-            }
+            TypeDefKind::Tuple(t) => sizes.field_offsets(t.types.iter()).iter().map(|(o, _)| o.size_wasm32()).collect(),
             TypeDefKind::Variant(v) => {
                 vec![sizes.payload_offset(v.tag(), v.cases.iter().map(|c| c.ty.as_ref())).size_wasm32()]
             }
@@ -187,7 +181,7 @@ pub fn verify_table(resolve: &Resolve) -> Result<usize> {
     let mut table = Table::new(resolve);
     let mut compared = 0;
     for (id, def) in resolve.types.iter() {
-        if matches!(def.kind, TypeDefKind::Resource | TypeDefKind::Unknown) {
+        if is_resource(resolve, id) {
             continue;
         }
         let ty = Type::Id(id);
@@ -216,6 +210,15 @@ pub fn verify_table(resolve: &Resolve) -> Result<usize> {
         }
     }
     Ok(compared)
+}
+
+/// A resource, or another name for one: neither has a layout.
+fn is_resource(resolve: &Resolve, id: wit_parser::TypeId) -> bool {
+    match &resolve.types[id].kind {
+        TypeDefKind::Resource | TypeDefKind::Unknown => true,
+        TypeDefKind::Type(Type::Id(id)) => is_resource(resolve, *id),
+        _ => false,
+    }
 }
 
 fn difference(what: &str, want: impl std::fmt::Display, have: impl std::fmt::Display) -> Box<Diagnostic> {

@@ -31,10 +31,28 @@ fn calls(text: &str) -> Vec<Call> {
             let (call, want) = line.rsplit_once("->").expect("a result");
             let (name, args) = call.trim().split_once('(').expect("arguments");
             let args = args.trim_end().strip_suffix(')').expect("a closing parenthesis");
-            let args = args.split(',').map(|a| a.trim().to_owned()).filter(|a| !a.is_empty()).collect();
-            Call { name: name.to_owned(), args, want: want.trim().to_owned() }
+            Call { name: name.to_owned(), args: split(args), want: want.trim().to_owned() }
         })
         .collect()
+}
+
+/// Splits at commas outside of quotes and brackets.
+fn split(text: &str) -> Vec<String> {
+    let (mut parts, mut quoted, mut depth) = (vec![String::new()], false, 0);
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '[' if !quoted => depth += 1,
+            ']' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        parts.last_mut().expect("never empty").push(c);
+    }
+    parts.into_iter().map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()
 }
 
 fn value(ty: &Type, text: &str) -> Val {
@@ -48,10 +66,10 @@ fn value(ty: &Type, text: &str) -> Val {
         Type::S32 => Val::S32(text.parse().expect("s32")),
         Type::U64 => Val::U64(text.parse().expect("u64")),
         Type::S64 => Val::S64(text.parse().expect("s64")),
+        Type::Char => Val::Char(text.trim_matches('\'').chars().next().expect("a char")),
         Type::String => Val::String(text.trim_matches('"').to_owned()),
         Type::List(list) => {
-            let items = text.trim_matches(['[', ']']).split_whitespace().map(|t| value(&list.ty(), t));
-            Val::List(items.collect())
+            Val::List(split(text.trim_matches(['[', ']'])).iter().map(|t| value(&list.ty(), t)).collect())
         }
         other => panic!("no such argument: {other:?}"),
     }
@@ -68,14 +86,16 @@ fn show(value: &Val) -> String {
         Val::S32(v) => v.to_string(),
         Val::U64(v) => v.to_string(),
         Val::S64(v) => v.to_string(),
+        Val::Char(v) => format!("'{v}'"),
         Val::String(v) => format!("{v:?}"),
         other => format!("{other:?}"),
     }
 }
 
-/// Runs the calls in order on one instance; a trap ends them.
+/// Runs the calls in order on one instance. A trap is the last: it ends the instance.
 fn outcomes(engine: &Engine, component: &[u8], calls: &[Call]) -> Vec<String> {
-    let component = Component::from_binary(engine, component).expect("compiles");
+    let component = Component::from_binary(engine, component)
+        .unwrap_or_else(|e| panic!("the engine refuses: {e:#}\n{}", calls[0].name));
     let mut store = Store::new(engine, ());
     let instance = match Linker::<()>::new(engine).instantiate(&mut store, &component) {
         Ok(instance) => instance,
@@ -181,7 +201,7 @@ fn hostile_components_are_refused() {
         match link(&bytes, Options::default()) {
             Ok(linked) => drop(wasmparser::Validator::new().validate_all(&linked.wasm).expect("valid")),
             Err(error) => {
-                assert!(!error.code.is_ours() || error.code.id() == "LL0902", "{error} {:?}", error.cause);
+                assert!(!error.code.is_ours(), "{error} {:?}", error.cause);
                 refused += 1;
             }
         }

@@ -48,7 +48,7 @@ impl WasiHttpView for Ctx {
 }
 
 /// Serves a component on loopback until the test ends.
-pub async fn serve(component: &[u8]) -> wasmtime::Result<SocketAddr> {
+pub(crate) async fn serve(component: &[u8]) -> wasmtime::Result<SocketAddr> {
     let engine = Engine::default();
     let component = Component::from_binary(&engine, component)?;
     let mut linker = Linker::new(&engine);
@@ -71,7 +71,8 @@ async fn answer(
     pre: Arc<ProxyPre<Ctx>>,
     request: hyper::Request<hyper::body::Incoming>,
 ) -> wasmtime::Result<hyper::Response<HyperOutgoingBody>> {
-    let ctx = Ctx { wasi: WasiCtx::builder().build(), http: WasiHttpCtx::new(), table: ResourceTable::new(), hooks: Denied };
+    let ctx =
+        Ctx { wasi: WasiCtx::builder().build(), http: WasiHttpCtx::new(), table: ResourceTable::new(), hooks: Denied };
     let mut store = Store::new(pre.engine(), ctx);
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;

@@ -125,8 +125,11 @@ async fn c_hello_answers_as_under_a_component_runtime() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c_echo_answers_as_under_a_component_runtime() {
-    same_answers("http-echo-c", &[("GET", "/headers?q=1", 0), ("POST", "/echo", 0), ("POST", "/echo", 100_000), ("GET", "/nothing", 0)])
-        .await;
+    same_answers(
+        "http-echo-c",
+        &[("GET", "/headers?q=1", 0), ("POST", "/echo", 0), ("POST", "/echo", 100_000), ("GET", "/nothing", 0)],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +154,8 @@ async fn bodies_stream_chunk_by_chunk_in_both_directions() {
     let server = start("http-echo-rust", Limits { instances: 20, ..Limits::default() }).await;
     let (sender, receiver) = mpsc::channel::<Result<Frame<Bytes>, Infallible>>(1);
     let stream = channel_body(receiver);
-    let mut response = send(server.addr, request("POST", "/echo", stream)).await.expect("a response before the body ends");
+    let mut response =
+        send(server.addr, request("POST", "/echo", stream)).await.expect("a response before the body ends");
     // The second chunk is sent only after the first came back: nothing waits for the whole body.
     for chunk in ["first", "second", "third"] {
         sender.send(Ok(Frame::data(Bytes::from(chunk)))).await.expect("the server reads");

@@ -6,5 +6,10 @@ use anyhow::Result;
 
 /// Runs `cargo test ARGS` with `LOWLIFT_BLESS=1` and, for the sessions in `fixtures/cli`, `TRYCMD=overwrite`.
 pub(crate) fn bless(paths: &Paths, args: &[String]) -> Result<()> {
-    run(command("cargo").arg("test").args(args).env("LOWLIFT_BLESS", "1").env("TRYCMD", "overwrite").current_dir(&paths.root))
+    run(command("cargo")
+        .arg("test")
+        .args(args)
+        .env("LOWLIFT_BLESS", "1")
+        .env("TRYCMD", "overwrite")
+        .current_dir(&paths.root))
 }

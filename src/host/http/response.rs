@@ -143,8 +143,7 @@ pub(super) fn function(name: &str) -> Option<Run> {
             if std::mem::replace(&mut response.body_taken, true) {
                 return done(Value::err_unit());
             }
-            let body =
-                OutgoingBody::new(response.exchange.clone(), &response.headers, ErrorCode::ResponseBodySize);
+            let body = OutgoingBody::new(response.exchange.clone(), &response.headers, ErrorCode::ResponseBodySize);
             let body = s.push(Resource::OutgoingBody(body))?;
             done(Value::ok(body))
         },

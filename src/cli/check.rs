@@ -68,13 +68,15 @@ fn print(name: &str, target: &Target, checked: &Checked, shared: &Shared) -> Res
             }
             let verdict = match (checked.failed(), checked.findings.len()) {
                 (_, 0) => "fine".to_owned(),
-                (true, n) => format!("{n} finding{}", if n == 1 { "" } else { "s" }),
-                (false, n) => format!("fine, with {n} warning{}", if n == 1 { "" } else { "s" }),
+                (true, n) => io::count(n, "finding"),
+                (false, n) => format!("fine, with {}", io::count(n, "warning")),
             };
             if !shared.quiet {
                 text.push_str(&format!(
-                    "{name} against {}: {} imports, {} exports: {verdict}\n",
-                    target.name, checked.imports, checked.exports
+                    "{name} against {}: {}, {}: {verdict}\n",
+                    target.name,
+                    io::count(checked.imports, "import"),
+                    io::count(checked.exports, "export"),
                 ));
             }
             text

@@ -101,7 +101,11 @@ fn checked(module: &[u8]) -> Result<String> {
     let checked = check(&survey(module)?, &Target::of_world(name, &loaded.resolve, world)?);
     match checked.findings.into_iter().next() {
         Some(finding) => Err(finding),
-        None => Ok(format!("check   {} imports, {} export against {name}: fine", checked.imports, checked.exports)),
+        None => Ok(format!(
+            "check   {}, {} against {name}: fine",
+            io::count(checked.imports, "import"),
+            io::count(checked.exports, "export")
+        )),
     }
 }
 

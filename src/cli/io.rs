@@ -121,7 +121,7 @@ pub(super) fn print(bytes: &[u8]) -> std::result::Result<(), Failure> {
 /// Writes a file whole or not at all: what stood there before stays until the new one is complete.
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let fail = |e: std::io::Error| {
-        let reason = system_reason(e);
+        let reason = system_reason(&e);
         Diagnostic::new(Code::CannotWrite, format!("cannot be written: {reason}"))
             .at(Place::File { path: path.display().to_string(), what: String::new() })
     };
@@ -133,6 +133,7 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    std::fs::metadata(folder).map_err(fail)?;
     if path.is_dir() {
         return Err(fail(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
     }
@@ -151,13 +152,17 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The operating system's own error, without the name of a temporary file around it.
-fn system_reason(error: std::io::Error) -> std::io::Error {
-    let inner = error.get_ref().and_then(|e| e.source()).and_then(|e| e.downcast_ref::<std::io::Error>());
-    match inner.and_then(std::io::Error::raw_os_error) {
-        Some(code) => std::io::Error::from_raw_os_error(code),
-        None => error,
+/// The operating system's reason. A library's error around it would name a temporary file that the user never asked for.
+fn system_reason(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(_) => error.to_string(),
+        None => error.kind().to_string(),
     }
+}
+
+/// `1 import`, `2 imports`.
+pub(super) fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Sizes for people.

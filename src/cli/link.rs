@@ -60,14 +60,14 @@ pub(super) fn component(input: &io::Input, kind: FileKind, options: Options) -> 
 
 pub(super) fn summary(report: &Report) -> String {
     format!(
-        "{} core modules ({}) → one of {}: {} imports, {} exports, {} shims resolved, {} tables, validates as {}",
-        report.merged.len(),
+        "{} ({}) → one of {}: {}, {}, {} resolved, {}, validates as {}",
+        io::count(report.merged.len(), "core module"),
         io::size(report.component_size),
         io::size(report.output_size),
-        report.imports.len(),
-        report.exports.len(),
-        report.shims_resolved,
-        report.tables,
+        io::count(report.imports.len(), "import"),
+        io::count(report.exports.len(), "export"),
+        io::count(report.shims_resolved, "shim"),
+        io::count(report.tables as usize, "table"),
         report.floor.name(),
     )
 }

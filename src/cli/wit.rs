@@ -32,7 +32,9 @@ impl WitArgs {
         if text == "wasi" || text.starts_with("wasi@") || text.contains(':') {
             return built_in(&text, &gates);
         }
-        Err(cannot_read(&text, &std::io::Error::from(std::io::ErrorKind::NotFound))
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let reason = std::fs::metadata(name).err().unwrap_or(missing);
+        Err(cannot_read(&text, &reason)
             .hint("name a WIT file, a folder with WIT, a binary, or a built-in package such as `wasi:http@0.2.12`"))
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
             shared.note(summary);
         }
         None if args.verify => {}
-        None => io::print(single(&files)?.as_bytes())?,
+        None => io::print(single(&files).as_bytes())?,
     }
     if let Some(counts) = counts {
         report(&document.title, counts, shared)?;
@@ -68,17 +68,21 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     Ok(Outcome::Fine)
 }
 
-/// All files as one document, for standard output.
-fn single(files: &[(String, String)]) -> Result<String> {
+/// All files as one document, for standard output: the header once, and no `use`.
+fn single(files: &[(String, String)]) -> String {
+    let is_header = |line: &&str| line.starts_with(";; ");
     let mut out = String::new();
     for (name, text) in files.iter().filter(|(name, _)| name != "all.witx") {
-        out.push_str(&format!(";; ---- {name}\n"));
-        for line in text.lines().filter(|l| !l.starts_with("(use ")) {
-            out.push_str(line);
-            out.push('\n');
+        if out.is_empty() {
+            out.extend(text.lines().take_while(is_header).flat_map(|line| [line, "\n"]));
+        }
+        let body = text.lines().skip_while(is_header).filter(|line| !line.starts_with("(use "));
+        let body: Vec<&str> = body.skip_while(|line| line.is_empty()).collect();
+        if !body.is_empty() {
+            out.push_str(&format!("\n;; ---- {name}\n{}\n", body.join("\n")));
         }
     }
-    Ok(out)
+    out
 }
 
 fn report(title: &str, counts: Counts, shared: &Shared) -> Result<(), super::Failure> {

@@ -55,7 +55,10 @@ pub fn built_in(name: &str, gates: &Gates) -> Result<Loaded> {
             let names = built_in_packages();
             let mut error = Diagnostic::new(Code::UnknownPackage, format!("`{name}` is not a built-in package"))
                 .fact("built in", names.join(", "));
-            if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
+            // Compare like with like: a version that was not typed is no difference.
+            let shown =
+                names.iter().map(|n| if version.is_some() { n.as_str() } else { n.split('@').next().unwrap_or(n) });
+            if let Some(near) = nearest(name, shown) {
                 error = error.hint(format!("did you mean `{near}`?"));
             }
             Err(error.hint("a WIT file or folder is named by its path, such as `./wit`"))

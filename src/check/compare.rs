@@ -40,7 +40,7 @@ pub fn check(survey: &Survey, target: &Target) -> Checked {
         };
         match index.find(name) {
             Found::Exact(provided) => {
-                signature(&mut findings, name, &provided.core, have.as_ref());
+                findings.extend(signature(name, &provided.core, have.as_ref()));
                 if provided.needs.memory {
                     needs_memory.get_or_insert(name);
                 }
@@ -50,7 +50,7 @@ pub fn check(survey: &Survey, target: &Target) -> Checked {
             }
             Found::OtherVersion { have: provided, module } => {
                 findings.push(version(name, module));
-                signature(&mut findings, name, &provided.core, have.as_ref());
+                findings.extend(signature(name, &provided.core, have.as_ref()));
             }
             Found::Interface { module, functions } => findings.push(missing(name, module, &functions)),
             Found::Nothing => findings.push(unknown(name, target)),
@@ -85,8 +85,8 @@ pub fn check(survey: &Survey, target: &Target) -> Checked {
         }
     }
     let realloc = CoreSignature::new([Core::I32; 4], [Core::I32]);
-    support(&mut findings, survey, "memory", needs_memory, |item| matches!(item, Item::Memory { .. }));
-    support(&mut findings, survey, "cabi_realloc", needs_realloc, |item| *item == Item::Func(Some(realloc.clone())));
+    findings.extend(support(survey, "memory", needs_memory, |item| matches!(item, Item::Memory { .. })));
+    findings.extend(support(survey, "cabi_realloc", needs_realloc, |item| *item == Item::Func(Some(realloc.clone()))));
     Checked { imports: survey.imports.len(), exports: target.required.len(), findings }
 }
 
@@ -153,19 +153,12 @@ impl<'t> Index<'t> {
     }
 }
 
-fn signature(
-    findings: &mut Vec<Box<Diagnostic>>,
-    name: &ImportName,
-    want: &CoreSignature,
-    have: Option<&CoreSignature>,
-) {
-    if have != Some(want) {
-        findings.push(
-            Diagnostic::new(Code::SignatureMismatch, format!("`{name}` has another signature"))
-                .fact("wanted", want.to_string())
-                .fact("found", text(have)),
-        );
-    }
+fn signature(name: &ImportName, want: &CoreSignature, have: Option<&CoreSignature>) -> Option<Box<Diagnostic>> {
+    (have != Some(want)).then(|| {
+        Diagnostic::new(Code::SignatureMismatch, format!("`{name}` has another signature"))
+            .fact("wanted", want.to_string())
+            .fact("found", text(have))
+    })
 }
 
 fn text(core: Option<&CoreSignature>) -> String {
@@ -208,18 +201,15 @@ fn unknown(name: &ImportName, target: &Target) -> Box<Diagnostic> {
 }
 
 fn support(
-    findings: &mut Vec<Box<Diagnostic>>,
     survey: &Survey,
     export: &str,
     needed_by: Option<&ImportName>,
     fits: impl Fn(&Item) -> bool,
-) {
-    if let Some(name) = needed_by
-        && !survey.exports.get(export).is_some_and(fits)
-    {
-        findings.push(
-            Diagnostic::new(Code::SupportMissing, format!("`{export}` is not exported"))
-                .fact("needed by", name.to_string()),
-        );
-    }
+) -> Option<Box<Diagnostic>> {
+    let needed_by = needed_by?;
+    let is_there = survey.exports.get(export).is_some_and(fits);
+    (!is_there).then(|| {
+        Diagnostic::new(Code::SupportMissing, format!("`{export}` is not exported"))
+            .fact("needed by", needed_by.to_string())
+    })
 }

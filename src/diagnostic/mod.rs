@@ -130,7 +130,7 @@ impl Diagnostic {
     /// A validator's refusal, with its offset as the place.
     pub fn invalid_wasm(error: &wasmparser::BinaryReaderError) -> Box<Diagnostic> {
         Diagnostic::new(Code::InvalidWasm, format!("invalid WebAssembly: {}", error.message()))
-            .at(Place::Binary { path: String::new(), offset: usize::try_from(error.offset()).unwrap_or(usize::MAX) })
+            .at(Place::Binary { path: String::new(), offset: error.offset() })
     }
 }
 

@@ -38,9 +38,12 @@ fn log_stream(state: &mut State, sink: Sink) -> Result<Step, Trap> {
     done(stream)
 }
 
+/// Gets each line; the flag says that it came from standard error.
+type Line = Box<dyn FnMut(bool, &str) + Send + Sync>;
+
 /// Where a guest's standard output and error go: whole lines, each with its stream.
 pub struct GuestLog {
-    line: Box<dyn FnMut(bool, &str) + Send + Sync>,
+    line: Line,
     partial: [Vec<u8>; 2],
 }
 

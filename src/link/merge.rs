@@ -102,7 +102,7 @@ impl Layout {
             let module = plan.module(id);
             let defined = |space, n: usize| {
                 let first = module.imported(space);
-                (first..first + n).map(|i| narrow(i)).collect::<Result<Vec<u32>>>()
+                (first..first + n).map(narrow).collect::<Result<Vec<u32>>>()
             };
             for index in defined(Space::Func, module.bodies.len())? {
                 if !resolved.forward.contains_key(&(id, index)) {

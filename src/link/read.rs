@@ -135,8 +135,7 @@ fn only_functions_and_instances(bytes: &[u8]) -> Result<()> {
             }
             // What lies inside is not at the boundary.
             Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
-                let length = usize::try_from(unchecked_range.end - unchecked_range.start).unwrap_or(usize::MAX);
-                rest = rest.get(length..).unwrap_or_default();
+                rest = rest.get(unchecked_range.len()..).unwrap_or_default();
             }
             Payload::End(_) => return Ok(()),
             _ => {}

@@ -259,6 +259,9 @@ fn tables_of(op: &Operator<'_>) -> [Option<u32>; 2] {
     }
 }
 
+/// Forwarders, each with the function it stands for.
+type Targets = Vec<((InstanceId, u32), Func)>;
+
 /// Pairs each forwarder with its target, or gives up on the whole shim: a slot that is empty or of another type would
 /// trap when called, and must go on trapping.
 fn targets(
@@ -266,7 +269,7 @@ fn targets(
     shim: InstanceId,
     forwarders: &[Forwarder],
     contents: &HashMap<u32, Func>,
-) -> Result<Option<Vec<((InstanceId, u32), Func)>>> {
+) -> Result<Option<Targets>> {
     let module = plan.module(shim);
     let mut out = Vec::new();
     for forwarder in forwarders {

@@ -93,7 +93,7 @@ impl<'r> Deriver<'r> {
         }
         let (intrinsics, root): (Vec<_>, Vec<_>) = own.into_iter().partition(|m| m.core_name.is_some());
         if !root.is_empty() {
-            files.push(File { name: format!("{}.witx", world.name), modules: root });
+            files.push(File { name: "root.witx".to_owned(), modules: root });
         }
         if !exports.is_empty() || !intrinsics.is_empty() {
             let mut modules = vec![self.module("exports", None, exports)?];
@@ -227,14 +227,16 @@ impl<'r> Deriver<'r> {
             None => "root".to_owned(),
         };
         let name = wit.name.replace(['[', ']'], "#");
-        let id = self.unused(format!("{owner}.{}.params", name.trim_start_matches('#')));
-        self.add(TypeName {
-            id: id.clone(),
-            docs: None,
-            note: Some("params"),
-            def: Witx::Record(fields),
-            origin: None,
-        })?;
+        let def = Witx::Record(fields);
+        let id = format!("{owner}.{}.params", name.trim_start_matches('#'));
+        // A function that is both imported and exported has one record.
+        if let Some(known) = self.types.iter().find(|t| t.id == id) {
+            if known.def == def {
+                return Ok(Witx::Name(id));
+            }
+            return Err(Diagnostic::new(Code::NotExpressible, format!("two types would share the WITX id `${id}`")));
+        }
+        self.add(TypeName { id: id.clone(), docs: None, note: Some("params"), def, origin: None })?;
         Ok(Witx::Name(id))
     }
 
@@ -473,13 +475,6 @@ impl<'r> Deriver<'r> {
         self.used.insert(ty.id.clone());
         self.types.push(ty);
         Ok(())
-    }
-
-    fn unused(&self, id: String) -> String {
-        if !self.used.contains(&id) {
-            return id;
-        }
-        (2..).map(|n| format!("{id}.{n}")).find(|id| !self.used.contains(id)).unwrap_or(id)
     }
 }
 

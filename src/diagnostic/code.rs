@@ -43,8 +43,6 @@ codes! {
         "The first bytes are neither a core module nor a component, and the text is not `.wat`. The message says what the file looks like.";
     InvalidWasm = "LL0105", "invalid WebAssembly",
         "The validator refused the file; the offset is counted from its first byte. Truncated downloads and half-written build outputs are the usual reasons.";
-    ComponentGiven = "LL0106", "a component where a core module is wanted",
-        "This verb takes core modules. A component is lowered to one core module by `lowlift link`.";
     ModuleGiven = "LL0107", "a core module where a component is wanted",
         "This verb takes components. A preview1 module becomes a component with `lowlift adapt`; a module that already imports WIT-style names needs no linking.";
     InvalidText = "LL0108", "WebAssembly text does not parse",
@@ -137,8 +135,6 @@ codes! {
         "The file is not WITX as the `witx` crate reads it.";
     LayoutOverflow = "LL0507", "a type larger than the address space",
         "A type of this size cannot exist in a 32-bit memory.";
-    NoOutput = "LL0508", "several files and no folder to put them in",
-        "A package derives to a set of files. Name a folder with `--out-dir`.";
     MissingDependency = "LL0509", "a WIT dependency is missing",
         "The package is neither in `deps` nor built in.";
     Usage = "LL0510", "arguments do not fit together",

@@ -26,13 +26,22 @@ impl Default for Limits {
     }
 }
 
-/// A call of an export on a fresh instance.
+/// What runs on a fresh instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing but its initialisation.
+    Setup,
+    /// The export, with these `i32` arguments, such as handles.
+    Export(Vec<u32>),
+}
+
+/// A call on a fresh instance.
 #[derive(Debug)]
 pub struct Call {
     /// The host's side of the instance.
     pub state: State,
-    /// `i32` arguments, such as handles.
-    pub args: Vec<u32>,
+    /// What to do.
+    pub work: Work,
     /// When the call traps.
     pub deadline: Instant,
 }

@@ -1,6 +1,6 @@
 //! wasmtime by its core API, with pooled instances and copy-on-write memory. Its component model is not built in.
 
-use super::{Call, Limits, Program, Running};
+use super::{Call, Limits, Program, Running, Work};
 use crate::abi::{CoreSignature, ImportName, Table, Track};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::host::value::{Allocation, Value, allocations, lift_args, lower, lower_flat, pointer};
@@ -344,7 +344,7 @@ impl Program for WasmtimeProgram {
         let pre = self.pre.clone();
         let exports = (self.exports.call, self.exports.memory, self.exports.realloc, self.exports.initialize);
         Box::pin(async move {
-            let run = run(&mut store, &pre, exports, &call.args);
+            let run = run(&mut store, &pre, exports, &call.work);
             match timeout_at(deadline, run).await {
                 Err(_) => Err(Trap::Deadline),
                 Ok(Ok(())) => Ok(()),
@@ -360,7 +360,7 @@ async fn run(
     store: &mut Store<Data>,
     pre: &InstancePre<Data>,
     (call, memory, realloc, initialize): ExportIndices,
-    args: &[u32],
+    work: &Work,
 ) -> wasmtime::Result<()> {
     let instance = pre.instantiate_async(&mut *store).await?;
     let mut func = |export: &ModuleExport| -> Option<Func> {
@@ -377,6 +377,7 @@ async fn run(
     if let Some(initialize) = initialize {
         initialize.typed::<(), ()>(&*store)?.call_async(&mut *store, ()).await?;
     }
+    let Work::Export(args) = work else { return Ok(()) };
     let params: Vec<Val> = args.iter().map(|&v| Val::I32(v.cast_signed())).collect();
     call.call_async(store, &params, &mut []).await
 }

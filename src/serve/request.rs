@@ -1,7 +1,7 @@
 //! One request: into the guest, and its answer out.
 
 use super::body::{Guest, ResponseBody, Streaming, log};
-use crate::engine::{Call, Limits, Program};
+use crate::engine::{Call, Limits, Program, Work};
 use crate::host::http::{Answer, BodyError, BodySource, End, ErrorCode, Fields, IncomingRequest, ResponseSlot, target};
 use crate::host::{Config, GuestLog, State, Trap};
 use bytes::{Bytes, BytesMut};
@@ -65,14 +65,25 @@ impl Service {
     }
 
     fn call(&self, request: IncomingRequest, slot: &ResponseSlot) -> Result<Call, Trap> {
+        let mut state = self.state();
+        let request = state.push_request(request)?;
+        let outparam = state.push_outparam(slot.clone())?;
+        let work = Work::Export(vec![request, outparam]);
+        Ok(Call { state, work, deadline: Instant::now() + self.limits.time })
+    }
+
+    /// Instantiates and initialises once, so that a module that cannot be is refused before the first request.
+    pub(super) async fn rehearse(&self) -> Result<(), Trap> {
+        let deadline = Instant::now() + self.limits.time;
+        self.program.call(Call { state: self.state(), work: Work::Setup, deadline }).await
+    }
+
+    fn state(&self) -> State {
         let log = GuestLog::new(|stderr, line| {
             let stream = if stderr { "stderr" } else { "stdout" };
             tracing::info!(target: "guest", stream, "{line}");
         });
-        let mut state = State::new(self.config.clone(), log);
-        let request = state.push_request(request)?;
-        let outparam = state.push_outparam(slot.clone())?;
-        Ok(Call { state, args: vec![request, outparam], deadline: Instant::now() + self.limits.time })
+        State::new(self.config.clone(), log)
     }
 }
 

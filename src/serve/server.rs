@@ -60,14 +60,20 @@ impl Server {
             }
             return Err(error);
         };
-        let program = wasmtime::load(module, handler, options.limits)?;
+        let service = Service {
+            program: Box::new(wasmtime::load(module, handler, options.limits)?),
+            config: Arc::new(options.config),
+            limits: options.limits,
+            instances: Arc::new(Semaphore::new(options.limits.instances as usize)),
+        };
+        service
+            .rehearse()
+            .await
+            .map_err(|trap| Diagnostic::new(Code::GuestSetup, format!("the module cannot be set up: {trap}")))?;
         let listener = TcpListener::bind(options.addr).await.map_err(|e| {
             Diagnostic::new(Code::CannotListen, format!("cannot listen on {}: {e}", options.addr))
                 .hint("`--addr 127.0.0.1:0` takes any free port")
         })?;
-        let instances = Arc::new(Semaphore::new(options.limits.instances as usize));
-        let service =
-            Service { program: Box::new(program), config: Arc::new(options.config), limits: options.limits, instances };
         Ok(Server { listener, service: Arc::new(service), drain: options.drain })
     }
 

@@ -292,6 +292,16 @@ async fn modules_that_cannot_be_served_are_refused_before_the_first_request() {
     for (module, code) in [
         (program, Code::NoHandler),
         (
+            wat(r#"(func (export "_initialize") unreachable)
+                   (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32))"#),
+            Code::GuestSetup,
+        ),
+        (
+            wat(r#"(memory (export "memory") 1000)
+                   (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32))"#),
+            Code::CompileFailed,
+        ),
+        (
             wat(r#"(import "wasi:http/types@0.2.12" "[method]fields.gett" (func (param i32)))
                    (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32))"#),
             Code::Unresolved,

@@ -125,6 +125,9 @@ pub struct Ty {
     pub allocates: bool,
 }
 
+/// Components cannot nest types deeper either.
+const MAX_DEPTH: usize = 100;
+
 /// The table over one [`Resolve`].
 #[derive(Debug)]
 pub struct Table<'r> {
@@ -132,6 +135,7 @@ pub struct Table<'r> {
     types: Vec<Ty>,
     known: HashMap<TypeId, TyId>,
     primitives: HashMap<Type, TyId>,
+    depth: usize,
 }
 
 impl<'r> Table<'r> {
@@ -140,7 +144,7 @@ impl<'r> Table<'r> {
 
     /// An empty table; types enter as they are asked for.
     pub fn new(resolve: &'r Resolve) -> Self {
-        Table { resolve, types: Vec::new(), known: HashMap::new(), primitives: HashMap::new() }
+        Table { resolve, types: Vec::new(), known: HashMap::new(), primitives: HashMap::new(), depth: 0 }
     }
 
     /// The WIT that this table is over.
@@ -179,19 +183,29 @@ impl<'r> Table<'r> {
         if let Some(&known) = self.known.get(&id) {
             return Ok(known);
         }
+        if self.depth >= MAX_DEPTH {
+            return Err(Diagnostic::new(Code::NotExpressible, format!("a type nested more than {MAX_DEPTH} deep")));
+        }
+        self.depth += 1;
+        let laid_out = self.fresh(id);
+        self.depth -= 1;
+        let laid_out = laid_out?;
+        self.known.insert(id, laid_out);
+        Ok(laid_out)
+    }
+
+    fn fresh(&mut self, id: TypeId) -> Result<TyId> {
         let resolve = self.resolve;
-        let laid_out = match &resolve.types[id].kind {
+        Ok(match &resolve.types[id].kind {
             TypeDefKind::Type(ty) => self.ty(ty)?,
             kind => {
                 let ty = self.lay_out(kind).map_err(|e| match &resolve.types[id].name {
-                    Some(name) => e.fact("in", format!("`{name}`")),
+                    Some(name) => e.in_item(name),
                     None => e,
                 })?;
                 self.push(ty)
             }
-        };
-        self.known.insert(id, laid_out);
-        Ok(laid_out)
+        })
     }
 
     fn lay_out(&mut self, kind: &TypeDefKind) -> Result<Ty> {

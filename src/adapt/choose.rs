@@ -86,7 +86,7 @@ pub fn choose(survey: &Survey, wanted: Option<Adapter>) -> Result<Option<Adapter
         )
         .hint("`--adapter command`, or leave `--adapter` away")),
         Some(Adapter::Own(bytes)) => {
-            let own = super::survey(&bytes)?;
+            let own = super::survey(&bytes).map_err(|e| e.fact("in", "the adapter"))?;
             if own.exports.contains_key("fd_write") || own.exports.contains_key("proc_exit") {
                 return Ok(Some(Adapter::Own(bytes)));
             }

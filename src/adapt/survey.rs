@@ -1,7 +1,7 @@
 //! What a core module imports, exports and carries, without looking at its code.
 
 use crate::abi::{CoreSignature, ImportName};
-use crate::diagnostic::{Diagnostic, Result};
+use crate::diagnostic::{Code, Diagnostic, Result};
 use std::collections::BTreeMap;
 use wasmparser::{Parser, Payload, TypeRef, Validator, WasmFeatures};
 
@@ -54,6 +54,9 @@ pub struct Survey {
 
 /// Validates a core module (with every proposal on) and surveys it.
 pub fn survey(bytes: &[u8]) -> Result<Survey> {
+    if Parser::is_component(bytes) {
+        return Err(Diagnostic::new(Code::ComponentGiven, "a core module is wanted, and this is a component"));
+    }
     let invalid = |e: wasmparser::BinaryReaderError| Diagnostic::invalid_wasm(&e);
     let types = Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(invalid)?;
     let types = types.as_ref();

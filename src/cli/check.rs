@@ -111,6 +111,11 @@ fn target(args: &Args) -> Result<Target> {
 
 /// `wasi:http/proxy@0.2.12` is a world, `wasi:http/types@0.2.12` an interface, `wasi:http@0.2.12` a package.
 fn built_in_target(name: &str, args: &Args) -> Result<Target> {
+    if !name.contains(':') {
+        // Not a package name: `wasi`, or a path with nothing there.
+        let loaded = args.wit.load(Path::new(name))?;
+        return Target::of_packages(name, &loaded.resolve, &loaded.packages);
+    }
     let (bare, version) = match name.split_once('@') {
         Some((bare, version)) => (bare, format!("@{version}")),
         None => (name, String::new()),

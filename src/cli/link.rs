@@ -23,6 +23,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
+    if args.report.is_some() && args.report == args.output.output {
+        return Err(Diagnostic::new(Code::Usage, "the module and the report would be written to the same place").into());
+    }
     let (input, kind) = io::read_wasm(args.input.as_deref())?;
     let linked = component(&input, kind, Options { verify: args.verify })?;
     if let Some(path) = &args.report {

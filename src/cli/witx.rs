@@ -34,8 +34,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let loaded = args.wit.load(&args.source)?;
+    let has_interfaces = loaded.packages.iter().any(|&p| !loaded.resolve.packages[p].interfaces.is_empty());
     let scope = match (&args.world, loaded.world) {
-        (None, None) => Scope::Packages(loaded.packages.clone()),
+        (None, None) if has_interfaces => Scope::Packages(loaded.packages.clone()),
         (name, _) => Scope::World(select_world(&loaded, name.as_deref())?),
     };
     let document = derive(&loaded.resolve, &scope)?;

@@ -43,6 +43,8 @@ codes! {
         "The first bytes are neither a core module nor a component, and the text is not `.wat`. The message says what the file looks like.";
     InvalidWasm = "LL0105", "invalid WebAssembly",
         "The validator refused the file; the offset is counted from its first byte. Truncated downloads and half-written build outputs are the usual reasons.";
+    ComponentGiven = "LL0106", "a component where a core module is wanted",
+        "This verb takes core modules. A component is lowered to one core module by `lowlift link`.";
     ModuleGiven = "LL0107", "a core module where a component is wanted",
         "This verb takes components. A preview1 module becomes a component with `lowlift adapt`; a module that already imports WIT-style names needs no linking.";
     InvalidText = "LL0108", "WebAssembly text does not parse",

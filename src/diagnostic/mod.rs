@@ -115,6 +115,11 @@ impl Diagnostic {
         self
     }
 
+    /// Names the item that the message is about, unless a closer one is known already.
+    pub fn in_item(self: Box<Self>, name: &str) -> Box<Self> {
+        if self.facts.iter().any(|(label, _)| *label == "in") { self } else { self.fact("in", format!("`{name}`")) }
+    }
+
     /// Adds a next step.
     pub fn hint(mut self: Box<Self>, text: impl Into<String>) -> Box<Self> {
         self.hints.push(text.into());

@@ -161,7 +161,7 @@ struct Renumber<'m> {
     globals: Vec<Option<u32>>,
     tags: Vec<Option<u32>>,
     types: Vec<u32>,
-    elements: Vec<u32>,
+    elements: Vec<Option<u32>>,
     data_base: u32,
     features: &'m mut BTreeSet<&'static str>,
     referenced: &'m mut HashSet<u32>,
@@ -206,7 +206,7 @@ impl Reencode for Renumber<'_> {
     }
 
     fn element_index(&mut self, index: u32) -> Rewritten<u32> {
-        self.elements.get(index as usize).copied().ok_or(reencode::Error::UserError(Unplaced))
+        placed(&self.elements, index)
     }
 
     fn data_index(&mut self, index: u32) -> Rewritten<u32> {
@@ -257,15 +257,14 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         let mut started = false;
         for id in plan.instance_ids() {
             let module = plan.module(id);
+            let types = self.type_indices(id)?;
             for index in module.imported(Space::Func)..module.funcs.len() {
-                let index = narrow(index)?;
-                if self.layout.funcs.contains_key(&(id, index)) {
-                    let ty = module.funcs[index as usize];
-                    let ty = self.type_indices(id)?.get(ty as usize).copied().ok_or_else(too_many)?;
-                    functions.function(ty);
+                if self.layout.funcs.contains_key(&(id, narrow(index)?)) {
+                    let ty = types.get(module.funcs[index] as usize).ok_or_else(|| unplaced("a type"))?;
+                    functions.function(*ty);
                 }
             }
-            initialize |= self.instance(id, started, &mut sections, &mut body)?;
+            initialize |= self.instance(id, types, started, &mut sections, &mut body)?;
             if let Some(start) = module.start {
                 let func = plan.instances[id.index()].funcs[start as usize].clone();
                 body.instructions().call(self.func(&func)?);
@@ -339,17 +338,23 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
     }
 
     /// Writes one instance's sections; says whether `_initialize` got anything to do.
-    fn instance(&mut self, id: InstanceId, started: bool, out: &mut Sections, init: &mut Function) -> Result<bool> {
+    fn instance(
+        &mut self,
+        id: InstanceId,
+        types: Vec<u32>,
+        started: bool,
+        out: &mut Sections,
+        init: &mut Function,
+    ) -> Result<bool> {
         let plan = self.plan;
         let module = plan.module(id);
         let instance = &plan.instances[id.index()];
-        let types = self.type_indices(id)?;
         let kept: Vec<bool> = module.elements.iter().map(|e| !self.is_gone(id, e)).collect();
         let mut next_element = out.elements.len();
         let elements = kept
             .iter()
             .map(|&kept| {
-                let index = next_element;
+                let index = kept.then_some(next_element);
                 next_element += u32::from(kept);
                 index
             })

@@ -13,6 +13,7 @@ mod read;
 mod report;
 mod runtime;
 mod shims;
+mod size;
 mod verify;
 
 pub use report::{Floor, Report};

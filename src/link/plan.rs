@@ -5,7 +5,7 @@ use super::module::{Module, space_of};
 use super::read::several_memories;
 use crate::abi::{Core, CoreSignature};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use wasmparser::{ConstExpr, Operator, TypeRef};
 
 /// A function, after imports are followed to their source.
@@ -48,6 +48,8 @@ pub(super) struct Plan<'c, 'a> {
     pub(super) instances: Vec<Instance>,
     /// The realloc that the exports use, and that is selected while no import runs.
     pub(super) default_realloc: Option<ReallocId>,
+    /// Values of immutable globals, as far as they are known.
+    constants: HashMap<Global, Const>,
 }
 
 /// A constant that is known at link time.
@@ -60,7 +62,9 @@ pub(super) enum Const {
 }
 
 /// Engines commonly allow a million functions; a component that asks for more instances than this is hostile.
-const MAX_INSTANCES: usize = 10_000;
+pub(super) const MAX_INSTANCES: usize = 10_000;
+/// A module that is instantiated often is there often.
+const MAX_OUTPUT: usize = 256 << 20;
 
 impl<'c, 'a> Plan<'c, 'a> {
     /// Traces all imports. Refuses what one core module with one memory cannot hold.
@@ -78,7 +82,15 @@ impl<'c, 'a> Plan<'c, 'a> {
             .enumerate()
             .map(|(i, bytes)| if used.contains(&i) { Module::parse(bytes) } else { Ok(Module::default()) })
             .collect::<Result<Vec<_>>>()?;
-        let mut plan = Plan { component, modules, instances: Vec::new(), default_realloc: None };
+        let bytes: usize = component.instances.iter().map(|i| component.modules[i.module.index()].len()).sum();
+        if bytes > MAX_OUTPUT {
+            return Err(Diagnostic::new(
+                Code::TooLarge,
+                format!("the instances hold {bytes} bytes of modules; at most {MAX_OUTPUT} are linked"),
+            ));
+        }
+        let mut plan =
+            Plan { component, modules, instances: Vec::new(), default_realloc: None, constants: HashMap::new() };
         for index in 0..component.instances.len() {
             plan.place(index)?;
         }
@@ -127,6 +139,7 @@ impl<'c, 'a> Plan<'c, 'a> {
         extend(&mut placed.memories, module.memories.len(), |i| (id, i));
         extend(&mut placed.globals, module.globals.len(), |i| Global::Defined(id, i));
         extend(&mut placed.tags, module.tags.len(), |i| (id, i));
+        self.fold_globals(id, &placed.globals);
         self.instances.push(placed);
         Ok(())
     }
@@ -138,7 +151,7 @@ impl<'c, 'a> Plan<'c, 'a> {
     /// The function behind a definition.
     pub(super) fn func(&self, def: &Def) -> Result<Func> {
         match def {
-            Def::Host(id, realloc) => Ok(Func::Host(*id, *realloc)),
+            Def::Host(id, realloc) => Ok(Func::Host(*id, realloc.map(|r| self.canonical(r)))),
             Def::Item(item) if item.space == Space::Func => self.lookup(item, |i| &i.funcs).cloned(),
             Def::Item(_) | Def::Trap | Def::Flag(_) => Err(mismatch()),
         }
@@ -163,7 +176,8 @@ impl<'c, 'a> Plan<'c, 'a> {
     }
 
     fn choose_realloc(&self) -> Result<Option<ReallocId>> {
-        let mut of_exports = self.component.exports.iter().filter_map(|e| e.realloc.map(|r| (r, &e.name)));
+        let mut of_exports =
+            self.component.exports.iter().filter_map(|e| e.realloc.map(|r| (self.canonical(r), &e.name)));
         let Some((first, name)) = of_exports.next() else {
             return Ok((!self.component.reallocs.is_empty()).then_some(ReallocId(0)));
         };
@@ -179,13 +193,11 @@ impl<'c, 'a> Plan<'c, 'a> {
     /// Evaluates a constant expression as far as it is arithmetic on constants and immutable globals, so that the
     /// output needs neither extended constants nor reads of globals that it defines itself.
     pub(super) fn fold(&self, instance: InstanceId, expr: &ConstExpr<'_>) -> Option<Const> {
-        self.fold_bounded(instance, expr, 0)
+        self.evaluate(&self.instances.get(instance.index())?.globals, expr)
     }
 
-    fn fold_bounded(&self, instance: InstanceId, expr: &ConstExpr<'_>, depth: usize) -> Option<Const> {
-        if depth > 100 {
-            return None;
-        }
+    /// The same, where `globals` is the index space of the instance.
+    fn evaluate(&self, globals: &[Global], expr: &ConstExpr<'_>) -> Option<Const> {
         let mut stack: Vec<Const> = Vec::new();
         for op in expr.get_operators_reader() {
             match op.ok()? {
@@ -194,14 +206,7 @@ impl<'c, 'a> Plan<'c, 'a> {
                 Operator::F32Const { value } => stack.push(Const::F32(value.bits())),
                 Operator::F64Const { value } => stack.push(Const::F64(value.bits())),
                 Operator::GlobalGet { global_index } => {
-                    let global = self.instances.get(instance.index())?.globals.get(global_index as usize)?;
-                    let Global::Defined(owner, index) = *global else { return None };
-                    let module = self.module(owner);
-                    let (ty, init) = &module.globals[index as usize - module.imported(Space::Global)];
-                    if ty.mutable {
-                        return None;
-                    }
-                    stack.push(self.fold_bounded(owner, init, depth + 1)?);
+                    stack.push(*self.constants.get(globals.get(global_index as usize)?)?);
                 }
                 op @ (Operator::I32Add | Operator::I32Sub | Operator::I32Mul) => {
                     let (Const::I32(b), Const::I32(a)) = (stack.pop()?, stack.pop()?) else { return None };
@@ -224,6 +229,36 @@ impl<'c, 'a> Plan<'c, 'a> {
             }
         }
         stack.pop()
+    }
+
+    /// Evaluates the immutable globals that an instance defines. An initialiser reads only globals before it, so one
+    /// pass in order knows them all.
+    fn fold_globals(&mut self, id: InstanceId, globals: &[Global]) {
+        let module = self.module(id);
+        let first = module.imported(Space::Global);
+        for index in 0..module.globals.len() {
+            let (ty, init) = &self.module(id).globals[index];
+            if ty.mutable {
+                continue;
+            }
+            if let Some(value) = self.evaluate(&globals[..first + index], &init.clone()) {
+                self.constants.insert(globals[first + index], value);
+            }
+        }
+    }
+
+    /// Two names for one realloc are one.
+    fn canonical(&self, id: ReallocId) -> ReallocId {
+        let func = |i: u32| self.component.reallocs.get(i as usize).and_then(|def| self.func_of_item(def));
+        let wanted = func(id.0);
+        (0..id.0).find(|&i| wanted.is_some() && func(i) == wanted).map_or(id, ReallocId)
+    }
+
+    fn func_of_item(&self, def: &Def) -> Option<Func> {
+        match def {
+            Def::Item(item) if item.space == Space::Func => self.lookup(item, |i| &i.funcs).cloned().ok(),
+            _ => None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use super::ir::{
     Component, Def, Export, FlagId, Host, HostId, InstanceId, Instantiate, Item, ModuleId, ReallocId, Space,
 };
+use super::size;
 use crate::abi::{Core, CoreSignature, ImportName};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use std::borrow::Cow;
@@ -29,6 +30,7 @@ fn features() -> WasmFeatures {
 
 /// Validates and flattens `bytes`.
 pub(super) fn read(bytes: &[u8]) -> Result<Component<'_>> {
+    size::check(bytes)?;
     let features = validate(bytes)?;
     only_functions_and_instances(bytes)?;
     let scope = ScopeVec::new();
@@ -54,7 +56,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Component<'_>> {
         reallocs: Vec::new(),
         realloc_map: HashMap::new(),
         posts: HashMap::new(),
-        memories: HashMap::new(),
         memory: None,
         encoding: None,
     };
@@ -154,7 +155,6 @@ struct Flattener<'x, 'a, 's> {
     reallocs: Vec<Def>,
     realloc_map: HashMap<wt::RuntimeReallocIndex, ReallocId>,
     posts: HashMap<wt::RuntimePostReturnIndex, Def>,
-    memories: HashMap<wt::RuntimeMemoryIndex, Item>,
     memory: Option<Item>,
     encoding: Option<StringEncoding>,
 }
@@ -177,12 +177,8 @@ impl<'a> Flattener<'_, 'a, '_> {
                 GlobalInitializer::LowerImport { .. } => {}
                 GlobalInitializer::ExtractMemory(memory) => {
                     let export = memory.export.clone().map_index(EntityIndex::from);
-                    let item = self.item(&export, &instance_modules)?;
-                    if self.memory.is_some_and(|known| known != item) {
-                        return Err(several_memories());
-                    }
-                    self.memory = Some(item);
-                    self.memories.insert(memory.index, item);
+                    // Two names may be one memory; that there is only one is checked when all are traced.
+                    self.memory = Some(self.item(&export, &instance_modules)?);
                 }
                 GlobalInitializer::ExtractRealloc(realloc) => {
                     let def = self.def(&realloc.def, &instance_modules)?;

@@ -18,6 +18,7 @@
 
 use super::ir::{InstanceId, Space};
 use super::plan::{Const, Func, Plan};
+use crate::abi::CoreSignature;
 use crate::diagnostic::Result;
 use std::collections::{HashMap, HashSet};
 use wasmparser::{ElementItems, ElementKind, FunctionBody, Operator};
@@ -132,14 +133,14 @@ fn contents(plan: &Plan<'_, '_>, table: Table) -> Option<HashMap<u32, Func>> {
     for id in plan.instance_ids() {
         let module = plan.module(id);
         let instance = &plan.instances[id.index()];
-        let local = instance.tables.iter().position(|t| *t == table);
-        if let Some(local) = local {
-            if id != table.0 && uses_table(plan, id, local) {
+        let is_it = |index: u32| instance.tables.get(index as usize) == Some(&table);
+        if instance.tables.contains(&table) {
+            if id != table.0 && uses_table(plan, id, is_it) {
                 return None;
             }
             for element in &module.elements {
                 let ElementKind::Active { table_index, offset_expr } = &element.kind else { continue };
-                if table_index.unwrap_or(0) as usize != local {
+                if !is_it(table_index.unwrap_or(0)) {
                     continue;
                 }
                 if started.drain(..).any(|(instance, start)| reaches(plan, instance, start, table.0)) {
@@ -228,16 +229,28 @@ fn referenced(plan: &Plan<'_, '_>, id: InstanceId) -> Vec<Func> {
             out.extend(items.clone().into_iter().flatten().map(|f| funcs[f as usize].clone()));
         }
     }
+    // Code may also take references to what only an export declares.
+    for op in module.bodies.iter().filter_map(|b| b.get_operators_reader().ok()).flatten() {
+        if let Ok(Operator::RefFunc { function_index }) = op {
+            out.push(funcs[function_index as usize].clone());
+        }
+    }
     out
 }
 
-/// Whether any instruction of an instance names its table `local`. Instances that only import the table to fill it have
-/// no code at all, so this is rarely long.
-fn uses_table(plan: &Plan<'_, '_>, id: InstanceId, local: usize) -> bool {
-    plan.module(id).bodies.iter().any(|body| {
+/// Whether any instruction of an instance names the table, or a segment that fills it. Instances that only import the
+/// table to fill it have no code at all, so this is rarely long.
+fn uses_table(plan: &Plan<'_, '_>, id: InstanceId, is_it: impl Fn(u32) -> bool) -> bool {
+    let module = plan.module(id);
+    let fills = |segment: u32| match module.elements.get(segment as usize).map(|e| &e.kind) {
+        Some(ElementKind::Active { table_index, .. }) => is_it(table_index.unwrap_or(0)),
+        _ => false,
+    };
+    module.bodies.iter().any(|body| {
         let Ok(ops) = body.get_operators_reader() else { return true };
         ops.into_iter().any(|op| match op {
-            Ok(op) => tables_of(&op).into_iter().flatten().any(|t| t as usize == local),
+            Ok(Operator::ElemDrop { elem_index } | Operator::TableInit { elem_index, .. }) if fills(elem_index) => true,
+            Ok(op) => tables_of(&op).into_iter().flatten().any(&is_it),
             Err(_) => true,
         })
     })
@@ -263,7 +276,7 @@ fn tables_of(op: &Operator<'_>) -> [Option<u32>; 2] {
 type Targets = Vec<((InstanceId, u32), Func)>;
 
 /// Pairs each forwarder with its target, or gives up on the whole shim: a slot that is empty or of another type would
-/// trap when called, and must go on trapping.
+/// trap when called, and must go on trapping. A forwarder whose own type is another one does more than forward.
 fn targets(
     plan: &Plan<'_, '_>,
     shim: InstanceId,
@@ -274,8 +287,9 @@ fn targets(
     let mut out = Vec::new();
     for forwarder in forwarders {
         let Some(target) = contents.get(&forwarder.slot) else { return Ok(None) };
-        let called = module.types.get(forwarder.ty as usize).and_then(crate::abi::CoreSignature::of);
-        if called.is_none() || plan.signature(target)? != called {
+        let called = module.types.get(forwarder.ty as usize).and_then(CoreSignature::of);
+        let own = CoreSignature::of(module.func_type(forwarder.func)?);
+        if called.is_none() || own != called || plan.signature(target)? != called {
             return Ok(None);
         }
         out.push(((shim, forwarder.func), target.clone()));

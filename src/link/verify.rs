@@ -2,6 +2,7 @@
 
 use super::ir::Component;
 use super::report::Floor;
+use crate::abi::{Direction, ImportName, Table, world_functions};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use wasmparser::{Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, DecodedWasm, WitPrinter};
@@ -16,11 +17,14 @@ pub(super) fn validate(wasm: &[u8]) -> Result<Floor> {
             Err(e) => last = Some(e),
         }
     }
-    let mut error = Diagnostic::new(Code::OutputInvalid, "the linked module does not validate");
-    if let Some(cause) = last {
-        error = error.cause(cause);
-    }
-    Err(error)
+    Err(match last {
+        // Limits of the validator, which engines share.
+        Some(e) if e.message().contains("exceeds limit") || e.message().contains("exceeds the limit") => {
+            Diagnostic::new(Code::TooLarge, format!("the linked module would be too large: {}", e.message()))
+        }
+        Some(e) => Diagnostic::new(Code::OutputInvalid, "the linked module does not validate").cause(e),
+        None => Diagnostic::new(Code::OutputInvalid, "no feature profile to validate under"),
+    })
 }
 
 /// Wraps a linked module into a component again.
@@ -42,14 +46,26 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     };
     let want = world_text(&component.resolve, component.world)?;
     let have = world_text(&resolve, world)?;
-    if want == have {
+    let mut missing: Vec<&str> = want.iter().filter(|l| !have.contains(l)).map(String::as_str).collect();
+    let extra: Vec<&str> = have.iter().filter(|l| !want.contains(l)).map(String::as_str).collect();
+    if has_unused_imports(component)? {
+        // What is imported and never called is gone, and so are the types that only it used.
+        missing.clear();
+    }
+    if missing.is_empty() && extra.is_empty() {
         return Ok(());
     }
-    let missing: Vec<&str> = want.iter().filter(|l| !have.contains(l)).map(String::as_str).collect();
-    let extra: Vec<&str> = have.iter().filter(|l| !want.contains(l)).map(String::as_str).collect();
     Err(Diagnostic::new(Code::VerifyFailed, "the linked module has another world than the component")
         .fact("missing", missing.join("; "))
         .fact("extra", extra.join("; ")))
+}
+
+/// Whether the component imports functions that none of its modules calls.
+fn has_unused_imports(component: &Component<'_>) -> Result<bool> {
+    let mut table = Table::new(&component.resolve);
+    let functions = world_functions(&mut table, component.world)?;
+    let called = |name: &ImportName| component.hosts.iter().any(|h| h.name == *name);
+    Ok(functions.iter().any(|f| f.direction == Direction::Import && f.function.is_some() && !called(&f.name)))
 }
 
 /// The lines of a world and of all packages that it uses, sorted: order carries no meaning. `use` defines nothing, and

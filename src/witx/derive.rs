@@ -271,6 +271,10 @@ impl<'r> Deriver<'r> {
         if let Some(known) = self.defined.get(&id) {
             return Ok(known.clone());
         }
+        if !self.is_resource(id) {
+            // Also bounds how deep this recurses.
+            self.table.ty(&Type::Id(id))?;
+        }
         let def = &self.resolve.types[id];
         let witx = match (&def.name, &def.kind) {
             // A `use`: the origin's id.
@@ -278,7 +282,7 @@ impl<'r> Deriver<'r> {
                 self.named_type(*origin)?
             }
             (Some(name), kind) => {
-                let definition = self.definition(id, kind).map_err(|e| e.fact("in", format!("`{name}`")))?;
+                let definition = self.definition(id, kind).map_err(|e| e.in_item(name))?;
                 let ty_id = self.ids.named(self.resolve, id, name);
                 if self.used.contains(&ty_id) {
                     return Err(Diagnostic::new(
@@ -303,12 +307,11 @@ impl<'r> Deriver<'r> {
         Ok(witx)
     }
 
-    fn is_resource(&self, id: TypeId) -> bool {
-        match &self.resolve.types[id].kind {
-            TypeDefKind::Resource => true,
-            TypeDefKind::Type(Type::Id(id)) => self.is_resource(*id),
-            _ => false,
+    fn is_resource(&self, mut id: TypeId) -> bool {
+        while let TypeDefKind::Type(Type::Id(origin)) = &self.resolve.types[id].kind {
+            id = *origin;
         }
+        matches!(self.resolve.types[id].kind, TypeDefKind::Resource)
     }
 
     fn anonymous(&mut self, id: TypeId, kind: &TypeDefKind) -> Result<Witx> {
@@ -391,6 +394,9 @@ impl<'r> Deriver<'r> {
                     ));
                 }
                 Witx::Tuple(vec![self.in_memory(ty)?; *n as usize])
+            }
+            TypeDefKind::Record(r) if r.fields.is_empty() => {
+                return Err(Diagnostic::new(Code::NotExpressible, "a record without fields"));
             }
             TypeDefKind::Record(r) => {
                 let fields = r.fields.iter().map(|f| Ok((f.name.clone(), self.in_memory(&f.ty)?)));

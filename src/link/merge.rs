@@ -1,20 +1,22 @@
 //! Many instances become one module: index spaces are laid out, and every section is written with new indices.
 
 use super::ir::{HostId, InstanceId, ReallocId, Space};
-use super::plan::{Const, Func, Global, Plan, too_many, val_type};
+use super::plan::{Func, Global, Plan, too_many, val_type};
+use super::renumber::{Renumber, Unplaced, constant};
 use super::runtime::{self, Pieces};
+use super::segments::{write_data, write_element};
 use super::shims::Resolved;
 use crate::abi::{Core, CoreSignature};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataCountSection, DataSection, DataSegment, DataSegmentMode, ElementMode, ElementSection,
-    ElementSegment, Elements, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-    GlobalType, ImportSection, MemorySection, Module as Output, NameMap, NameSection, ProducersField, ProducersSection,
-    TableSection, TagSection, TypeSection, ValType,
+    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType, ExportKind,
+    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection, MemorySection,
+    Module as Output, NameMap, NameSection, ProducersField, ProducersSection, TableSection, TagSection, TypeSection,
+    ValType,
 };
-use wasmparser::{DataKind, ElementItems, ElementKind, Operator};
+use wasmparser::ElementKind;
 
 /// The merged module and what went into it.
 pub(super) struct Merged {
@@ -151,92 +153,6 @@ struct Merger<'m, 'c, 'a> {
     features: BTreeSet<&'static str>,
     /// Functions that code takes references to.
     referenced: HashSet<u32>,
-}
-
-/// The indices of one instance, rewritten to those of the output.
-struct Renumber<'m> {
-    funcs: Vec<Option<u32>>,
-    tables: Vec<Option<u32>>,
-    memories: Vec<Option<u32>>,
-    globals: Vec<Option<u32>>,
-    tags: Vec<Option<u32>>,
-    types: Vec<u32>,
-    elements: Vec<Option<u32>>,
-    data_base: u32,
-    features: &'m mut BTreeSet<&'static str>,
-    referenced: &'m mut HashSet<u32>,
-}
-
-/// An index that the validator let through but the plan does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("an index without a place in the output")]
-struct Unplaced;
-
-type Rewritten<T> = Result<T, reencode::Error<Unplaced>>;
-
-fn placed(space: &[Option<u32>], index: u32) -> Rewritten<u32> {
-    space.get(index as usize).copied().flatten().ok_or(reencode::Error::UserError(Unplaced))
-}
-
-impl Reencode for Renumber<'_> {
-    type Error = Unplaced;
-
-    fn function_index(&mut self, index: u32) -> Rewritten<u32> {
-        placed(&self.funcs, index)
-    }
-
-    fn table_index(&mut self, index: u32) -> Rewritten<u32> {
-        placed(&self.tables, index)
-    }
-
-    fn memory_index(&mut self, index: u32) -> Rewritten<u32> {
-        placed(&self.memories, index)
-    }
-
-    fn global_index(&mut self, index: u32) -> Rewritten<u32> {
-        placed(&self.globals, index)
-    }
-
-    fn tag_index(&mut self, index: u32) -> Rewritten<u32> {
-        placed(&self.tags, index)
-    }
-
-    fn type_index(&mut self, index: u32) -> Rewritten<u32> {
-        self.types.get(index as usize).copied().ok_or(reencode::Error::UserError(Unplaced))
-    }
-
-    fn element_index(&mut self, index: u32) -> Rewritten<u32> {
-        placed(&self.elements, index)
-    }
-
-    fn data_index(&mut self, index: u32) -> Rewritten<u32> {
-        index.checked_add(self.data_base).ok_or(reencode::Error::UserError(Unplaced))
-    }
-
-    fn instruction<'a>(&mut self, op: Operator<'a>) -> Rewritten<wasm_encoder::Instruction<'a>> {
-        if let Some(feature) = proposal(&op) {
-            self.features.insert(feature);
-        }
-        if let Operator::RefFunc { function_index } = op {
-            let index = self.function_index(function_index)?;
-            self.referenced.insert(index);
-        }
-        reencode::utils::instruction(self, op)
-    }
-}
-
-/// The proposal that an instruction came with, as `wasmparser` groups them.
-fn proposal(op: &Operator<'_>) -> Option<&'static str> {
-    macro_rules! by_proposal {
-        ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
-            match op {
-                $(Operator::$op { .. } => stringify!($proposal),)*
-                _ => "unknown",
-            }
-        };
-    }
-    let name = wasmparser::for_each_operator!(by_proposal);
-    (name != "mvp").then_some(name)
 }
 
 impl<'m, 'c> Merger<'m, 'c, '_> {
@@ -545,15 +461,15 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
 
 /// Sections that instances add to in turn.
 #[derive(Default)]
-struct Sections {
+pub(super) struct Sections {
     tables: TableSection,
     memories: MemorySection,
     tags: TagSection,
     globals: GlobalSection,
-    elements: ElementSection,
+    pub(super) elements: ElementSection,
     code: CodeSection,
-    data: DataSection,
-    data_count: bool,
+    pub(super) data: DataSection,
+    pub(super) data_count: bool,
 }
 
 impl Sections {
@@ -586,133 +502,7 @@ impl Sections {
     }
 }
 
-/// A constant expression, folded where that is possible and renumbered where it is not.
-fn constant(
-    plan: &Plan<'_, '_>,
-    id: InstanceId,
-    expr: &wasmparser::ConstExpr<'_>,
-    renumber: &mut Renumber<'_>,
-) -> Result<ConstExpr> {
-    Ok(match plan.fold(id, expr) {
-        Some(Const::I32(value)) => ConstExpr::i32_const(value),
-        Some(Const::I64(value)) => ConstExpr::i64_const(value),
-        Some(Const::F32(bits)) => ConstExpr::f32_const(wasm_encoder::Ieee32::new(bits)),
-        Some(Const::F64(bits)) => ConstExpr::f64_const(wasm_encoder::Ieee64::new(bits)),
-        None => renumber.const_expr(expr.clone()).map_err(unwritable)?,
-    })
-}
-
-/// Active segments stay active, unless they write into another instance's table or memory after a start function ran:
-/// then the start function may have seen what was there before, so the write happens at its place in `_initialize`.
-fn is_late(started: bool, owner: Option<InstanceId>, id: InstanceId) -> bool {
-    started && owner != Some(id)
-}
-
-fn write_element(
-    plan: &Plan<'_, '_>,
-    id: InstanceId,
-    element: &wasmparser::Element<'_>,
-    started: bool,
-    renumber: &mut Renumber<'_>,
-    out: &mut Sections,
-    init: &mut Function,
-) -> Result<bool> {
-    let (elements, count) = match &element.items {
-        ElementItems::Functions(items) => {
-            let indices = items
-                .clone()
-                .into_iter()
-                .map(|f| renumber.function_index(f.map_err(|e| Diagnostic::invalid_wasm(&e))?).map_err(unwritable))
-                .collect::<Result<Vec<_>>>()?;
-            (Elements::Functions(indices.into()), items.count())
-        }
-        ElementItems::Expressions(ty, items) => {
-            let ty = renumber.ref_type(*ty).map_err(unwritable)?;
-            let exprs = items
-                .clone()
-                .into_iter()
-                .map(|e| renumber.const_expr(e.map_err(|e| Diagnostic::invalid_wasm(&e))?).map_err(unwritable))
-                .collect::<Result<Vec<_>>>()?;
-            (Elements::Expressions(ty, exprs.into()), items.count())
-        }
-    };
-    let index = out.elements.len();
-    match &element.kind {
-        ElementKind::Passive => out.elements.segment(ElementSegment { mode: ElementMode::Passive, elements }),
-        ElementKind::Declared => out.elements.segment(ElementSegment { mode: ElementMode::Declared, elements }),
-        ElementKind::Active { table_index, offset_expr } => {
-            let local = table_index.unwrap_or(0);
-            let owner = plan.instances[id.index()].tables.get(local as usize).map(|t| t.0);
-            let table = renumber.table_index(local).map_err(unwritable)?;
-            if is_late(started, owner, id) {
-                let offset = late_offset(plan, id, offset_expr)?;
-                out.elements.segment(ElementSegment { mode: ElementMode::Passive, elements });
-                let mut code = init.instructions();
-                code.i32_const(offset).i32_const(0).i32_const(size(count)?).table_init(table, index).elem_drop(index);
-                renumber.features.insert("bulk_memory");
-                return Ok(true);
-            }
-            let offset = constant(plan, id, offset_expr, renumber)?;
-            // The short form, without a table index, is the only one that WebAssembly 1.0 knows.
-            let table = if table == 0 { None } else { Some(table) };
-            let mode = ElementMode::Active { table, offset: &offset };
-            out.elements.segment(ElementSegment { mode, elements })
-        }
-    };
-    Ok(false)
-}
-
-fn write_data(
-    plan: &Plan<'_, '_>,
-    id: InstanceId,
-    data: &wasmparser::Data<'_>,
-    started: bool,
-    renumber: &mut Renumber<'_>,
-    out: &mut Sections,
-    init: &mut Function,
-) -> Result<bool> {
-    let bytes = data.data.iter().copied();
-    match &data.kind {
-        DataKind::Passive => {
-            out.data.segment(DataSegment { mode: DataSegmentMode::Passive, data: bytes });
-        }
-        DataKind::Active { memory_index, offset_expr } => {
-            let owner = plan.instances[id.index()].memories.get(*memory_index as usize).map(|m| m.0);
-            let memory_index = renumber.memory_index(*memory_index).map_err(unwritable)?;
-            if is_late(started, owner, id) {
-                let offset = late_offset(plan, id, offset_expr)?;
-                let index = out.data.len();
-                let length = size(narrow(data.data.len())?)?;
-                out.data.segment(DataSegment { mode: DataSegmentMode::Passive, data: bytes });
-                out.data_count = true;
-                let mut code = init.instructions();
-                code.i32_const(offset).i32_const(0).i32_const(length).memory_init(memory_index, index).data_drop(index);
-                renumber.features.insert("bulk_memory");
-                return Ok(true);
-            }
-            let offset = constant(plan, id, offset_expr, renumber)?;
-            out.data
-                .segment(DataSegment { mode: DataSegmentMode::Active { memory_index, offset: &offset }, data: bytes });
-        }
-    }
-    Ok(false)
-}
-
-fn late_offset(plan: &Plan<'_, '_>, id: InstanceId, expr: &wasmparser::ConstExpr<'_>) -> Result<i32> {
-    match plan.fold(id, expr) {
-        Some(Const::I32(value)) => Ok(value),
-        _ => Err(Diagnostic::new(
-            Code::UnsupportedType,
-            "a segment is written after a start function at an offset that is not constant",
-        )),
-    }
-}
-
-fn size(count: u32) -> Result<i32> {
-    Ok(i32::from_ne_bytes(count.to_ne_bytes()))
-}
-
-fn narrow(n: usize) -> Result<u32> {
+pub(super) fn narrow(n: usize) -> Result<u32> {
     u32::try_from(n).map_err(|_| too_many())
 }
 
@@ -720,6 +510,6 @@ fn unplaced(what: &str) -> Box<Diagnostic> {
     Diagnostic::new(Code::Internal, format!("{what} has no place in the output"))
 }
 
-fn unwritable(error: reencode::Error<Unplaced>) -> Box<Diagnostic> {
+pub(super) fn unwritable(error: reencode::Error<Unplaced>) -> Box<Diagnostic> {
     Diagnostic::new(Code::UnsupportedType, "an instruction or type cannot be written").cause(error)
 }

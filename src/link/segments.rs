@@ -1,0 +1,120 @@
+//! Element and data segments.
+
+use super::ir::InstanceId;
+use super::merge::{Sections, narrow, unwritable};
+use super::plan::{Const, Plan};
+use super::renumber::{Renumber, constant};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use wasm_encoder::reencode::Reencode;
+use wasm_encoder::{DataSegment, DataSegmentMode, ElementMode, ElementSegment, Elements, Function};
+use wasmparser::{DataKind, ElementItems, ElementKind};
+
+/// Active segments stay active, unless they write into another instance's table or memory after a start function ran:
+/// then the start function may have seen what was there before, so the write happens at its place in `_initialize`.
+fn is_late(started: bool, owner: Option<InstanceId>, id: InstanceId) -> bool {
+    started && owner != Some(id)
+}
+
+pub(super) fn write_element(
+    plan: &Plan<'_, '_>,
+    id: InstanceId,
+    element: &wasmparser::Element<'_>,
+    started: bool,
+    renumber: &mut Renumber<'_>,
+    out: &mut Sections,
+    init: &mut Function,
+) -> Result<bool> {
+    let (elements, count) = match &element.items {
+        ElementItems::Functions(items) => {
+            let indices = items
+                .clone()
+                .into_iter()
+                .map(|f| renumber.function_index(f.map_err(|e| Diagnostic::invalid_wasm(&e))?).map_err(unwritable))
+                .collect::<Result<Vec<_>>>()?;
+            (Elements::Functions(indices.into()), items.count())
+        }
+        ElementItems::Expressions(ty, items) => {
+            let ty = renumber.ref_type(*ty).map_err(unwritable)?;
+            let exprs = items
+                .clone()
+                .into_iter()
+                .map(|e| renumber.const_expr(e.map_err(|e| Diagnostic::invalid_wasm(&e))?).map_err(unwritable))
+                .collect::<Result<Vec<_>>>()?;
+            (Elements::Expressions(ty, exprs.into()), items.count())
+        }
+    };
+    let index = out.elements.len();
+    match &element.kind {
+        ElementKind::Passive => out.elements.segment(ElementSegment { mode: ElementMode::Passive, elements }),
+        ElementKind::Declared => out.elements.segment(ElementSegment { mode: ElementMode::Declared, elements }),
+        ElementKind::Active { table_index, offset_expr } => {
+            let local = table_index.unwrap_or(0);
+            let owner = plan.instances[id.index()].tables.get(local as usize).map(|t| t.0);
+            let table = renumber.table_index(local).map_err(unwritable)?;
+            if is_late(started, owner, id) {
+                let offset = late_offset(plan, id, offset_expr)?;
+                out.elements.segment(ElementSegment { mode: ElementMode::Passive, elements });
+                let mut code = init.instructions();
+                code.i32_const(offset).i32_const(0).i32_const(size(count)?).table_init(table, index).elem_drop(index);
+                renumber.features.insert("bulk_memory");
+                return Ok(true);
+            }
+            let offset = constant(plan, id, offset_expr, renumber)?;
+            // The short form, without a table index, is the only one that WebAssembly 1.0 knows.
+            let table = if table == 0 { None } else { Some(table) };
+            let mode = ElementMode::Active { table, offset: &offset };
+            out.elements.segment(ElementSegment { mode, elements })
+        }
+    };
+    Ok(false)
+}
+
+pub(super) fn write_data(
+    plan: &Plan<'_, '_>,
+    id: InstanceId,
+    data: &wasmparser::Data<'_>,
+    started: bool,
+    renumber: &mut Renumber<'_>,
+    out: &mut Sections,
+    init: &mut Function,
+) -> Result<bool> {
+    let bytes = data.data.iter().copied();
+    match &data.kind {
+        DataKind::Passive => {
+            out.data.segment(DataSegment { mode: DataSegmentMode::Passive, data: bytes });
+        }
+        DataKind::Active { memory_index, offset_expr } => {
+            let owner = plan.instances[id.index()].memories.get(*memory_index as usize).map(|m| m.0);
+            let memory_index = renumber.memory_index(*memory_index).map_err(unwritable)?;
+            if is_late(started, owner, id) {
+                let offset = late_offset(plan, id, offset_expr)?;
+                let index = out.data.len();
+                let length = size(narrow(data.data.len())?)?;
+                out.data.segment(DataSegment { mode: DataSegmentMode::Passive, data: bytes });
+                out.data_count = true;
+                let mut code = init.instructions();
+                code.i32_const(offset).i32_const(0).i32_const(length).memory_init(memory_index, index).data_drop(index);
+                renumber.features.insert("bulk_memory");
+                return Ok(true);
+            }
+            let offset = constant(plan, id, offset_expr, renumber)?;
+            out.data
+                .segment(DataSegment { mode: DataSegmentMode::Active { memory_index, offset: &offset }, data: bytes });
+        }
+    }
+    Ok(false)
+}
+
+fn late_offset(plan: &Plan<'_, '_>, id: InstanceId, expr: &wasmparser::ConstExpr<'_>) -> Result<i32> {
+    match plan.fold(id, expr) {
+        Some(Const::I32(value)) => Ok(value),
+        _ => Err(Diagnostic::new(
+            Code::UnsupportedType,
+            "a segment is written after a start function at an offset that is not constant",
+        )),
+    }
+}
+
+fn size(count: u32) -> Result<i32> {
+    Ok(i32::from_ne_bytes(count.to_ne_bytes()))
+}

@@ -1,6 +1,7 @@
 //! One test program, so that the engines are linked once. Each module is named after what it judges.
 
 mod cli;
+mod host;
 mod link;
 mod oracle;
 mod product;

@@ -208,3 +208,55 @@ fn hostile_components_are_refused() {
     }
     assert!(refused > 80);
 }
+
+/// Two imports with a realloc each: while one runs, `cabi_realloc` must be that import's own.
+#[test]
+fn each_import_allocates_with_its_own_realloc() {
+    let component = wat::parse_str(
+        r#"(component
+          (import "text" (func $text (result string)))
+          (core module $main
+            (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1000))
+          (core module $other
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 2000))
+          (core instance $main (instantiate $main))
+          (core instance $other (instantiate $other))
+          (core func $a (canon lower (func $text) (memory $main "memory") (realloc (func $main "realloc"))))
+          (core func $b (canon lower (func $text) (memory $main "memory") (realloc (func $other "realloc"))))
+          (core module $run
+            (import "host" "a" (func $a (param i32)))
+            (import "host" "b" (func $b (param i32)))
+            (import "main" "memory" (memory 1))
+            (func (export "run") (result i32)
+              (call $a (i32.const 0)) (call $b (i32.const 16)) (call $a (i32.const 32))
+              (i32.add (i32.load (i32.const 0))
+                (i32.add (i32.mul (i32.load (i32.const 16)) (i32.const 10))
+                  (i32.mul (i32.load (i32.const 32)) (i32.const 100))))))
+          (core instance $run (instantiate $run
+            (with "host" (instance (export "a" (func $a)) (export "b" (func $b))))
+            (with "main" (instance $main))))
+          (func (export "run") (result u32) (canon lift (core func $run "run"))))"#,
+    )
+    .expect("text");
+    let linked = link(&component, Options { verify: true }).expect("links");
+    assert_eq!((linked.report.reallocs, linked.report.wrapped_imports, linked.report.imports.len()), (2, 1, 1));
+
+    let engine = Engine::default();
+    let module = wasmtime::Module::new(&engine, &linked.wasm).expect("compiles");
+    let mut linker = wasmtime::Linker::<()>::new(&engine);
+    linker
+        .func_wrap("$root", "text", |mut caller: wasmtime::Caller<'_, ()>, at: u32| -> wasmtime::Result<()> {
+            let realloc = caller.get_export("cabi_realloc").and_then(wasmtime::Extern::into_func).expect("exported");
+            let realloc = realloc.typed::<(u32, u32, u32, u32), u32>(&caller)?;
+            let pointer = realloc.call(&mut caller, (0, 0, 1, 2))?;
+            let memory = caller.get_export("memory").and_then(wasmtime::Extern::into_memory).expect("exported");
+            memory.write(&mut caller, at as usize, &pointer.to_le_bytes())?;
+            Ok(())
+        })
+        .expect("new");
+    let mut store = Store::new(&engine, ());
+    let instance = linker.instantiate(&mut store, &module).expect("instantiates");
+    let run = instance.get_typed_func::<(), u32>(&mut store, "run").expect("exported");
+    assert_eq!(run.call(&mut store, ()).expect("no trap"), 1000 + 20_000 + 100_000);
+}

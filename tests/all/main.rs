@@ -1,5 +1,6 @@
 //! One test program, so that the engines are linked once. Each module is named after what it judges.
 
+mod adapt;
 mod cli;
 mod host;
 mod link;

@@ -89,3 +89,26 @@ fn what_witx_cannot_say_is_refused() {
         assert!([code, Code::WitParse, Code::NotExpressible].contains(&error.code), "{wit}: {error}");
     }
 }
+
+/// The proof can fail: one changed type, one lost function, one moved field.
+#[test]
+fn a_difference_is_found() {
+    let loaded =
+        text("package a:b; interface i { record r { x: u8, y: u32 } f: func(a: u64, b: string) -> r; g: func(r: r); }");
+    let scope = Scope::Packages(loaded.packages.clone());
+    let document = derive(&loaded.resolve, &scope).expect("derives");
+    let files = print(&document, PrintOptions { docs: false });
+    verify(&loaded.resolve, &scope, &document, &files).expect("as derived");
+    for (from, to) in [
+        ("(param $a u64)", "(param $a u32)"),
+        ("(param $b string)", "(param $b u32)"),
+        ("(export \"g\")", "(export \"h\")"),
+        ("(field $x u8)", "(field $x u64)"),
+        ("(field $y u32)", "(field $y u16)"),
+    ] {
+        let changed: Vec<_> = files.iter().map(|(n, t)| (n.clone(), t.replacen(from, to, 1))).collect();
+        assert_ne!(files, changed, "{from} stands in the text");
+        let error = verify(&loaded.resolve, &scope, &document, &changed).expect_err(from);
+        assert_eq!(error.code, Code::WitxVerify, "{from}: {error}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Wraps preview1 modules into components.
 //!
-//! [`sniff`] says what a file is, [`survey`] what a core module imports and exports, [`choose`] picks the adapter by that,
-//! [`wrap`] builds the component.
+//! [`sniff()`] says what a file is, [`survey()`] what a core module imports and exports, [`choose()`] picks the adapter by that,
+//! [`wrap()`] builds the component.
 
 mod choose;
 mod sniff;

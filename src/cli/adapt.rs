@@ -5,8 +5,14 @@ use crate::adapt::{Adapter, FileKind, choose, survey, wrap};
 use crate::diagnostic::{Code, Diagnostic};
 use std::path::PathBuf;
 
+const EXAMPLES: &str = "\
+Examples:
+  lowlift adapt app.wasm -o app.component.wasm
+  lowlift adapt lib.wasm --adapter reactor -t";
+
 /// Wrap a preview1 module into a component with the official adapter.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A core module, binary or text; standard input if absent or `-`.
     #[arg(value_name = "MODULE")]

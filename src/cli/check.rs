@@ -11,10 +11,16 @@ use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+const EXAMPLES: &str = "\
+Examples:
+  lowlift check app.core.wasm --against wasi:http/proxy@0.2.12
+  lowlift check app.core.wasm --against witx --format json";
+
 /// Compare the imports and exports of a module with what a host provides.
 ///
 /// Components are linked first. Exit code 0: fine; 1: findings.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A core module or component; standard input if absent or `-`.
     #[arg(value_name = "MODULE")]

@@ -6,8 +6,14 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::{Linked, Options, Report, link};
 use std::path::PathBuf;
 
+const EXAMPLES: &str = "\
+Examples:
+  lowlift link app.component.wasm -o app.core.wasm --verify --report app.json
+  cat app.component.wasm | lowlift link > app.core.wasm";
+
 /// Lower a component to one core module with canonical imports and exports.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A component, binary or text; standard input if absent or `-`.
     #[arg(value_name = "COMPONENT")]

@@ -92,6 +92,11 @@ enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, of the program or of one verb.
+    Man {
+        /// Such as `link`.
+        verb: Option<String>,
+    },
 }
 
 /// How a verb ended that did not fail.
@@ -151,6 +156,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             clap_complete::generate(shell, &mut Args::command(), "lowlift", &mut std::io::stdout());
             Ok(Outcome::Fine)
         }
+        Verb::Man { verb } => manual(verb.as_deref()),
     };
     match outcome {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
@@ -165,6 +171,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn manual(verb: Option<&str>) -> Run {
+    let mut program = Args::command();
+    // Spreads the shared options to the verbs.
+    program.build();
+    let command = match verb {
+        None => program,
+        Some(verb) => program
+            .find_subcommand(verb)
+            .cloned()
+            .ok_or_else(|| Diagnostic::new(Code::Usage, format!("there is no verb `{verb}`")))?,
+    };
+    clap_mangen::Man::new(command).render(&mut std::io::stdout())?;
+    Ok(Outcome::Fine)
 }
 
 impl Shared {

@@ -11,11 +11,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+const EXAMPLES: &str = "\
+Examples:
+  lowlift serve app.wasm
+  lowlift serve app.wasm --addr 127.0.0.1:0 --timeout 5s --env GREETING=hello";
+
 /// Serve wasi:http on a core-only engine, each request on a fresh instance.
 ///
 /// Takes a component (lowered on the fly) or a core module. Guests see no files, no network and no environment but what
 /// --env gives them.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A component or core module that exports `wasi:http/incoming-handler`.
     #[arg(value_name = "MODULE")]

@@ -7,11 +7,18 @@ use crate::wit::select_world;
 use crate::witx::{Counts, PrintOptions, Scope, derive, print, verify};
 use std::path::PathBuf;
 
+const EXAMPLES: &str = "\
+Examples:
+  lowlift witx wasi:http@0.2.12 --out-dir witx --verify
+  lowlift witx wit -w my-world
+  lowlift witx app.component.wasm --format json --verify";
+
 /// Derive WITX from WIT by the Canonical ABI.
 ///
 /// Every function appears with its core signature, every type with its memory layout. Without --world all interfaces of
 /// the package are derived as imports; with it, the world's imports and exports.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A built-in package (`wasi:http@0.2.12`, or `wasi` for all), a WIT file or folder, a WIT package or component.
     #[arg(value_name = "WIT", default_value = "wit")]

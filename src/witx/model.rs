@@ -1,4 +1,4 @@
-//! A WITX document as lowlift derives it; [`super::print`] turns it into text.
+//! A WITX document as lowlift derives it; [`super::print()`] turns it into text.
 
 use wit_parser::Type;
 

@@ -159,9 +159,9 @@ fn is_wit_name(module: &str) -> bool {
     module.contains(':') || module.starts_with('$') || module.starts_with('[') || module.starts_with("cm32p2")
 }
 
-/// At most eight names.
-pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
+/// Names for a message: at most eight of them.
+fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
     match names.len() {
         0 => "nothing".to_owned(),
         n if n <= 8 => names.join(", "),

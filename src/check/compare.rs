@@ -4,6 +4,7 @@ use super::target::Target;
 use crate::abi::{Core, CoreSignature, ImportName, Track};
 use crate::adapt::{Item, Survey};
 use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
+use indexmap::IndexMap;
 use semver::Version;
 use std::collections::HashMap;
 
@@ -29,6 +30,9 @@ impl Checked {
 pub fn check(survey: &Survey, target: &Target) -> Checked {
     let index = Index::new(target);
     let mut findings = Vec::new();
+    // A module of another version, or of an unknown interface, is one finding, however many functions it has.
+    let mut versions: IndexMap<&str, (&str, Vec<&str>)> = IndexMap::new();
+    let mut unknowns: IndexMap<&str, Vec<&str>> = IndexMap::new();
     let (mut needs_memory, mut needs_realloc) = (None, None);
     for (name, item) in &survey.imports {
         let Item::Func(have) = item else {
@@ -49,13 +53,15 @@ pub fn check(survey: &Survey, target: &Target) -> Checked {
                 }
             }
             Found::OtherVersion { have: provided, module } => {
-                findings.push(version(name, module));
+                versions.entry(&name.module).or_insert((module, Vec::new())).1.push(&name.name);
                 findings.extend(signature(name, &provided.core, have.as_ref()));
             }
             Found::Interface { module, functions } => findings.push(missing(name, module, &functions)),
-            Found::Nothing => findings.push(unknown(name, target)),
+            Found::Nothing => unknowns.entry(&name.module).or_default().push(&name.name),
         }
     }
+    findings.extend(versions.into_iter().map(|(guest, (host, functions))| version(guest, host, &functions)));
+    findings.extend(unknowns.into_iter().map(|(module, functions)| unknown(module, &functions, target)));
     for (name, want) in &target.required {
         match index.export(survey, name) {
             Some((found, Item::Func(have))) => {
@@ -166,16 +172,16 @@ fn text(core: Option<&CoreSignature>) -> String {
 }
 
 /// Newer guests are refused: they may call what the host does not have. Older ones work under an alias.
-fn version(name: &ImportName, module: &str) -> Box<Diagnostic> {
-    let (guest, host) = (Track::of(&name.module).1, Track::of(module).1);
-    if guest > host {
-        return Diagnostic::new(Code::VersionNewer, format!("`{name}` is newer than the host"))
-            .fact("host has", module.to_owned())
+fn version(guest: &str, host: &str, functions: &[&str]) -> Box<Diagnostic> {
+    let finding = |code, message: String| {
+        Diagnostic::new(code, message).fact("host has", host).fact("functions", functions.join(", "))
+    };
+    if Track::of(guest).1 > Track::of(host).1 {
+        return finding(Code::VersionNewer, format!("`{guest}` is newer than the host"))
             .hint("rebuild the guest against the older WIT, or update the host");
     }
-    Diagnostic::new(Code::VersionDiffers, format!("`{name}` is known under another version"))
-        .fact("host has", module.to_owned())
-        .hint(format!("register `{module}` as `{}` too, if the engine matches names as strings", name.module))
+    finding(Code::VersionDiffers, format!("`{guest}` is known under another version"))
+        .hint(format!("register `{host}` as `{guest}` too, if the engine matches names as strings"))
         .warning()
 }
 
@@ -189,12 +195,13 @@ fn missing(name: &ImportName, module: &str, functions: &[&str]) -> Box<Diagnosti
     finding
 }
 
-fn unknown(name: &ImportName, target: &Target) -> Box<Diagnostic> {
-    let finding = Diagnostic::new(Code::UnknownModule, format!("`{name}` is unknown to {}", target.name));
-    if name.module == crate::adapt::PREVIEW1 {
+fn unknown(module: &str, functions: &[&str], target: &Target) -> Box<Diagnostic> {
+    let finding = Diagnostic::new(Code::UnknownModule, format!("`{module}` is unknown to {}", target.name))
+        .fact("functions", functions.join(", "));
+    if module == crate::adapt::PREVIEW1 {
         return finding.hint("the preview1 adapter is not linked in: `lowlift adapt`, then `lowlift link`");
     }
-    match nearest(&name.module, target.provided.keys().map(|n| n.module.as_str())) {
+    match nearest(module, target.provided.keys().map(|n| n.module.as_str())) {
         Some(near) => finding.hint(format!("the nearest interface is `{near}`")),
         None => finding,
     }

@@ -77,3 +77,19 @@ fn an_adapter_of_ones_own_is_known_by_its_exports() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("adapter: own (from a file)"));
     assert!(wasmparser::Parser::is_component(&output.stdout));
 }
+
+#[test]
+fn the_demonstration_runs_the_whole_path() {
+    let output = lowlift(&["demo", "--once"], &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for line in [
+        "177 functions",
+        "6 shims resolved",
+        "wasi:http/proxy@0.2.12: fine",
+        "http://127.0.0.1:",
+        "200 \"Hello from Rust!\"",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+}

@@ -57,7 +57,7 @@ fn lower_at_64(table: &Table<'_>, ty: TyId, value: &Value, memory: &mut [u8]) {
 
 fn samples() -> Vec<Value> {
     let all = |n: u64, v: Value, o: Value, r: Value| {
-        let list = Value::List((0..n).map(|i| Value::Int(i * 257 & 0xffff)).collect());
+        let list = Value::List((0..n).map(|i| Value::Int((i * 257) & 0xffff)).collect());
         Value::Record(vec![
             Value::Int(n & 1),
             Value::Int(0xffff - n),

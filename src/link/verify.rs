@@ -46,8 +46,8 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     };
     let want = world_text(&component.resolve, component.world)?;
     let have = world_text(&resolve, world)?;
-    let mut missing: Vec<&str> = want.iter().filter(|l| !have.contains(l)).map(String::as_str).collect();
-    let extra: Vec<&str> = have.iter().filter(|l| !want.contains(l)).map(String::as_str).collect();
+    let mut missing: Vec<&str> = want.iter().filter(|l| have.binary_search(l).is_err()).map(String::as_str).collect();
+    let extra: Vec<&str> = have.iter().filter(|l| want.binary_search(l).is_err()).map(String::as_str).collect();
     if has_unused_imports(component)? {
         // What is imported and never called is gone, and so are the types that only it used.
         missing.clear();

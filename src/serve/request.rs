@@ -56,7 +56,7 @@ impl Service {
         })
         .await;
         match outcome {
-            Some(outcome) => whole(&line, &outcome, slot.take()),
+            Some(outcome) => whole(&line, &outcome, slot.take(), is_head),
             None => {
                 let guest = Guest { running, target: line, permit };
                 ongoing(guest, answer, is_head)
@@ -114,7 +114,7 @@ fn incoming(request: Request<Incoming>) -> Result<IncomingRequest, StatusCode> {
 }
 
 /// The guest is done and nothing has been sent: whatever went wrong can still be said by the status.
-fn whole(line: &str, outcome: &Result<(), Trap>, answer: Option<Answer>) -> Response<ResponseBody> {
+fn whole(line: &str, outcome: &Result<(), Trap>, answer: Option<Answer>, is_head: bool) -> Response<ResponseBody> {
     if !matches!(outcome, Ok(()) | Err(Trap::Exit(_))) {
         return failure(line, outcome);
     }
@@ -134,7 +134,16 @@ fn whole(line: &str, outcome: &Result<(), Trap>, answer: Option<Answer>) -> Resp
             let body = match trailers {
                 // Trailers need the chunked form.
                 Some(_) => ResponseBody::Streaming(Streaming { exchange: response.body, guest: None, ended: false }),
-                None => ResponseBody::Whole(Full::new(collect(&response.body))),
+                None => {
+                    let bytes = collect(&response.body);
+                    let announced =
+                        headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+                    if !is_head && announced.is_some_and(|length: usize| length != bytes.len()) {
+                        tracing::warn!(target: "lowlift", request = line, "the guest announced another length");
+                        return plain(StatusCode::INTERNAL_SERVER_ERROR);
+                    }
+                    ResponseBody::Whole(Full::new(bytes))
+                }
             };
             with_headers(response.status, headers, body)
         }

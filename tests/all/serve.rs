@@ -24,19 +24,22 @@ struct Running {
 
 async fn start(name: &str, limits: Limits) -> Running {
     let module = link(&guest(name), LinkOptions { verify: true }).expect("links").wasm;
-    let options = Options {
-        addr: "127.0.0.1:0".parse().expect("an address"),
-        limits,
-        config: Config { env: vec![("GREETING".into(), "hello".into())], args: Vec::new() },
-        drain: Duration::from_secs(10),
-    };
-    let server = Server::bind(&module, options).await.expect("binds");
+    let server = Server::bind(&module, options(limits)).await.expect("binds");
     let addr = server.addr().expect("bound");
     let (stop, stopping) = oneshot::channel();
     let done = tokio::spawn(server.run(async {
         let _ = stopping.await;
     }));
     Running { addr, stop: Some(stop), done }
+}
+
+fn options(limits: Limits) -> Options {
+    Options {
+        addr: "127.0.0.1:0".parse().expect("an address"),
+        limits,
+        config: Config { env: vec![("GREETING".into(), "hello".into())], args: Vec::new() },
+        drain: Duration::from_secs(10),
+    }
 }
 
 /// Limits under which a test can wait for a time-out.
@@ -282,12 +285,6 @@ async fn a_stop_lets_requests_in_progress_finish() {
 #[tokio::test(flavor = "multi_thread")]
 async fn modules_that_cannot_be_served_are_refused_before_the_first_request() {
     use lowlift::diagnostic::Code;
-    let options = || Options {
-        addr: "127.0.0.1:0".parse().expect("an address"),
-        limits: quick(),
-        config: Config::default(),
-        drain: Duration::from_secs(1),
-    };
     let program = link(&guest("cli-rust"), LinkOptions::default()).expect("links").wasm;
     for (module, code) in [
         (program, Code::NoHandler),
@@ -312,11 +309,53 @@ async fn modules_that_cannot_be_served_are_refused_before_the_first_request() {
             Code::SignatureMismatch,
         ),
     ] {
-        let error = Server::bind(&module, options()).await.err().expect("refused");
+        let error = Server::bind(&module, options(quick())).await.err().expect("refused");
         assert_eq!(error.code, code, "{error}");
     }
 }
 
 fn wat(fields: &str) -> Vec<u8> {
     wat::parse_str(format!("(module {fields})")).expect("text")
+}
+
+/// A guest in 20 lines: it announces `content-length: LENGTH` twice or once, and never takes the body.
+fn announcing(length: &str, times: usize) -> Vec<u8> {
+    let append = "(drop (call $append-length (local.get 2)))".repeat(times);
+    wat(&format!(
+        r#"(import "wasi:http/types@0.2.12" "[constructor]fields" (func $fields (result i32)))
+           (import "wasi:http/types@0.2.12" "[method]fields.append" (func $append (param i32 i32 i32 i32 i32 i32)))
+           (import "wasi:http/types@0.2.12" "[constructor]outgoing-response" (func $response (param i32) (result i32)))
+           (import "wasi:http/types@0.2.12" "[static]response-outparam.set"
+             (func $set (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
+           (memory (export "memory") 1)
+           (data (i32.const 16) "content-length{length}")
+           (func $append-length (param i32) (result i32)
+             (call $append (local.get 0) (i32.const 16) (i32.const 14) (i32.const 30) (i32.const {}) (i32.const 0))
+             (i32.load8_u (i32.const 0)))
+           (func (export "wasi:http/incoming-handler@0.2.12#handle") (param i32 i32) (local i32)
+             (local.set 2 (call $fields))
+             {append}
+             (call $set (local.get 1) (i32.const 0) (call $response (local.get 2))
+               (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))"#,
+        length.len()
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_announced_length_is_kept_or_the_answer_is_an_error() {
+    for (module, method, status) in [
+        (announcing("0", 1), "GET", 200),
+        (announcing("5", 1), "GET", 500),
+        (announcing("5", 1), "HEAD", 200),
+        // The second length and the one that is no number are refused when they are set, so none is sent.
+        (announcing("0", 2), "GET", 200),
+        (announcing("5 ", 1), "GET", 200),
+        (announcing("-1", 1), "GET", 200),
+    ] {
+        let server = Server::bind(&module, options(quick())).await.expect("binds");
+        let addr = server.addr().expect("bound");
+        let serving = tokio::spawn(server.run(std::future::pending()));
+        assert_eq!(ask(addr, request(method, "/", empty())).await.expect("an answer").0, status, "{method}");
+        serving.abort();
+    }
 }

@@ -68,6 +68,13 @@ impl Fields {
         Fields { entries: self.entries.clone(), immutable: false }
     }
 
+    /// One length, in digits: a second one would let two readers see two different messages.
+    fn length_fits(&self, values: &[HeaderValue], keep: bool) -> bool {
+        let before = self.entries.iter().filter(|(name, _)| keep && *name == http::header::CONTENT_LENGTH).count();
+        let is_length = |v: &HeaderValue| v.to_str().is_ok_and(|t| t.parse::<u64>().is_ok());
+        before + values.len() <= 1 && values.iter().all(is_length)
+    }
+
     fn edit(&mut self, name: &str, values: Option<&[Value]>, keep: bool) -> Result<Result<(), Refused>, Trap> {
         if self.immutable {
             return Ok(Err(Refused::Immutable));
@@ -82,6 +89,9 @@ impl Fields {
                 Ok(value) => parsed.push(value),
                 Err(_) => return Ok(Err(Refused::InvalidSyntax)),
             }
+        }
+        if name == http::header::CONTENT_LENGTH && !self.length_fits(&parsed, keep) {
+            return Ok(Err(Refused::InvalidSyntax));
         }
         if !keep {
             self.entries.retain(|(n, _)| *n != name);

@@ -44,7 +44,7 @@ fn options(limits: Limits) -> Options {
 
 /// Limits under which a test can wait for a time-out.
 fn quick() -> Limits {
-    Limits { time: Duration::from_millis(500), memory: 32 << 20, instances: 20 }
+    Limits { time: Duration::from_secs(1), memory: 32 << 20, instances: 20 }
 }
 
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
@@ -223,7 +223,9 @@ async fn a_trap_gives_500_and_harms_no_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endless_loops_end_at_the_limit_while_others_are_answered() {
-    let server = start("http-echo-rust", quick()).await;
+    // Long enough for the others even where the machine is busy with other tests.
+    let limits = Limits { time: Duration::from_secs(3), ..quick() };
+    let server = start("http-echo-rust", limits).await;
     let addr = server.addr;
     let loops: Vec<_> = (0..8).map(|_| tokio::spawn(async move { get(addr, "/loop").await.0 })).collect();
     let mut others = 0;

@@ -1,4 +1,4 @@
-//! The program as a user runs it. `fixtures/cli` holds sessions with their output, messages and exit codes;
+//! The program as a user runs it. `fixtures/cli` holds transcripts with their output, messages and exit codes;
 //! `TRYCMD=overwrite`, which `cargo xtask bless` sets, rewrites them.
 
 use crate::{guest, root};
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
 #[test]
-fn sessions() {
+fn transcripts() {
     trycmd::TestCases::new().env("NO_COLOR", "1").case("fixtures/cli/*.md");
 }
 

@@ -4,7 +4,7 @@ use crate::paths::Paths;
 use crate::run::{command, run};
 use anyhow::Result;
 
-/// Runs `cargo test ARGS` with `LOWLIFT_BLESS=1` and, for the sessions in `fixtures/cli`, `TRYCMD=overwrite`.
+/// Runs `cargo test ARGS` with `LOWLIFT_BLESS=1` and, for the transcripts in `fixtures/cli`, `TRYCMD=overwrite`.
 pub(crate) fn bless(paths: &Paths, args: &[String]) -> Result<()> {
     run(command("cargo")
         .arg("test")

@@ -22,7 +22,7 @@ pub(super) fn finish(paths: &Paths, built: &Path, name: &str) -> Result<()> {
     run(command(&tool).args(["validate", "--features", "all"]).arg(&stripped))?;
     let bytes = fs::read(&stripped).with_context(|| format!("cannot read {}", stripped.display()))?;
     ensure!(bytes.len() < MAX_BYTES, "{} bytes are too many (at most {MAX_BYTES})", bytes.len());
-    if let Some(path) = leaked_path(&bytes, &paths.root.to_string_lossy()) {
+    if let Some(path) = leaked_path(&bytes, &building_places(&paths.root)) {
         anyhow::bail!("the binary has a path of the building machine inside: {path}");
     }
     let target = paths.guests.join(format!("{name}.wasm"));
@@ -32,13 +32,18 @@ pub(super) fn finish(paths: &Paths, built: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Folders of this machine that a binary built here could name.
+fn building_places(root: &Path) -> Vec<String> {
+    let home = std::env::home_dir().filter(|home| home.components().count() > 1);
+    [Some(root.to_owned()), home].into_iter().flatten().map(|p| p.to_string_lossy().into_owned()).collect()
+}
+
 /// A printable run that is or holds a path of the machine that the guest was built on.
-fn leaked_path<'a>(bytes: &'a [u8], root: &str) -> Option<&'a str> {
-    const STARTS: [&str; 4] = ["/home/", "/root/", "/usr/", "/tmp/"];
-    bytes
-        .split(|byte| !(b' '..=b'~').contains(byte))
-        .filter_map(|run| std::str::from_utf8(run).ok())
-        .find(|run| run.contains(root) || STARTS.iter().any(|start| run.starts_with(start)))
+fn leaked_path<'a>(bytes: &'a [u8], places: &[String]) -> Option<&'a str> {
+    const STARTS: [&str; 3] = ["/home/", "/usr/", "/tmp/"];
+    bytes.split(|byte| !(b' '..=b'~').contains(byte)).filter_map(|run| std::str::from_utf8(run).ok()).find(|run| {
+        places.iter().any(|place| run.contains(place.as_str())) || STARTS.iter().any(|start| run.starts_with(start))
+    })
 }
 
 #[cfg(test)]
@@ -47,8 +52,9 @@ mod tests {
 
     #[test]
     fn finds_paths_of_the_machine() {
-        assert_eq!(leaked_path(b"\0asm\x01/home/me/lib.rs\0", "/checkout"), Some("/home/me/lib.rs"));
-        assert_eq!(leaked_path(b"\0see /checkout/x\0", "/checkout"), Some("see /checkout/x"));
-        assert_eq!(leaked_path(b"\0asm\x01/cargo/registry\0wasi:http/types", "/checkout"), None);
+        let places = ["/checkout".to_owned()];
+        assert_eq!(leaked_path(b"\0asm\x01/home/me/lib.rs\0", &places), Some("/home/me/lib.rs"));
+        assert_eq!(leaked_path(b"\0see /checkout/x\0", &places), Some("see /checkout/x"));
+        assert_eq!(leaked_path(b"\0asm\x01/cargo/registry\0wasi:http/types", &places), None);
     }
 }

@@ -197,6 +197,9 @@ impl Shared {
         };
         // Nothing is left to do when even standard error is closed.
         let _ = writeln!(std::io::stderr(), "{text}");
+        for other in &diagnostic.others {
+            self.say(other);
+        }
     }
 
     /// Prints a line of progress or result to standard error, unless quiet.

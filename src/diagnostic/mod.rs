@@ -71,6 +71,8 @@ pub struct Diagnostic {
     pub hints: Vec<String>,
     /// The reason that another library gave, shown with `-v`.
     pub cause: Option<String>,
+    /// Further mistakes of the same input, each a message of its own.
+    pub others: Vec<Diagnostic>,
 }
 
 impl Diagnostic {
@@ -84,6 +86,7 @@ impl Diagnostic {
             facts: Vec::new(),
             hints: Vec::new(),
             cause: None,
+            others: Vec::new(),
         })
     }
 
@@ -129,6 +132,14 @@ impl Diagnostic {
     /// Adds the reason that another library gave.
     pub fn cause(mut self: Box<Self>, cause: impl fmt::Display) -> Box<Self> {
         self.cause = Some(format!("{cause:#}"));
+        self
+    }
+
+    /// Adds further mistakes of the same input, with theirs.
+    pub fn and(mut self: Box<Self>, mut other: Box<Diagnostic>) -> Box<Self> {
+        let further = std::mem::take(&mut other.others);
+        self.others.push(*other);
+        self.others.extend(further);
         self
     }
 

@@ -136,9 +136,9 @@ impl Diagnostic {
     }
 
     /// Adds further mistakes of the same input, with theirs.
-    pub fn and(mut self: Box<Self>, mut other: Box<Diagnostic>) -> Box<Self> {
+    pub fn and(mut self: Box<Self>, mut other: Diagnostic) -> Box<Self> {
         let further = std::mem::take(&mut other.others);
-        self.others.push(*other);
+        self.others.push(other);
         self.others.extend(further);
         self
     }

@@ -123,7 +123,7 @@ fn parse_all(main: &[WitFile], deps: &[Vec<WitFile>]) -> Result<(UnresolvedPacka
             Ok(group) => groups.push(group),
             Err(error) => {
                 mistakes = Some(match mistakes {
-                    Some(first) => first.and(error),
+                    Some(first) => first.and(*error),
                     None => error,
                 });
             }
@@ -159,7 +159,7 @@ pub(super) fn unresolved(files: &[WitFile]) -> Result<UnresolvedPackageGroup> {
         };
         let mistake = parse_error(&error, &map, &originals);
         mistakes = Some(match mistakes.take() {
-            Some(first) => first.and(mistake),
+            Some(first) => first.and(*mistake),
             None => mistake,
         });
         if !stand_in(&error, &map, &mut texts) {

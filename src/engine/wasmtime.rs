@@ -1,7 +1,7 @@
 //! wasmtime by its core API, with pooled instances and copy-on-write memory. Its component model is not built in.
 
 use super::{Call, Limits, Program, Running, Work};
-use crate::abi::{CoreSignature, ImportName, Table, Track};
+use crate::abi::{CoreSignature, ImportName, Table};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::host::value::{Allocation, Value, allocations, lift_args, lower, lower_flat, pointer};
 use crate::host::wasi::{Function, wasi};
@@ -158,21 +158,23 @@ fn link(engine: &Engine, module: &Module) -> Result<Linker<Data>> {
     match unresolved.len() {
         0 => Ok(linker),
         1 => Err(unresolved.remove(0)),
-        n => Err(list(&unresolved, n)),
+        n => {
+            let preview1 = module.imports().any(|i| i.module() == crate::adapt::PREVIEW1);
+            Err(list(&unresolved, n, preview1))
+        }
     }
 }
 
-fn list(unresolved: &[Box<Diagnostic>], n: usize) -> Box<Diagnostic> {
+fn list(unresolved: &[Box<Diagnostic>], n: usize, preview1: bool) -> Box<Diagnostic> {
     let mut all = Diagnostic::new(Code::Unresolved, format!("{n} imports are not provided"));
     for error in unresolved {
         let hint = error.hints.first().map(|h| format!(" ({h})")).unwrap_or_default();
         all = all.fact("import", format!("{}{hint}", error.message));
     }
-    let first = unresolved.first().and_then(|e| e.message.split('`').nth(1)).unwrap_or_default();
-    match Track::of(first.split(' ').next().unwrap_or_default()).0.interface.as_str() {
-        crate::adapt::PREVIEW1 => all.hint("this is a preview1 module: `lowlift adapt` wraps it into a component"),
-        _ => all.hint("`lowlift check … --against wasi` shows wanted and provided signatures"),
+    if preview1 {
+        return all.hint("this is a preview1 module: `lowlift adapt` wraps it into a component");
     }
+    all.hint("`lowlift check … --against wasi` shows wanted and provided signatures")
 }
 
 fn signature(ty: &FuncType) -> Option<CoreSignature> {

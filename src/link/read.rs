@@ -53,6 +53,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Component<'_>> {
         types: &types,
         hosts: Vec::new(),
         host_ids: HashMap::new(),
+        lowered: lowered(&translation.component),
         reallocs: Vec::new(),
         realloc_map: HashMap::new(),
         posts: HashMap::new(),
@@ -144,6 +145,15 @@ fn only_functions_and_instances(bytes: &[u8]) -> Result<()> {
     }
 }
 
+/// Which import each lowered function is.
+fn lowered(component: &wt::Component) -> HashMap<wt::LoweredIndex, wt::RuntimeImportIndex> {
+    let lowerings = component.initializers.iter().filter_map(|i| match i {
+        GlobalInitializer::LowerImport { index, import } => Some((*index, *import)),
+        _ => None,
+    });
+    lowerings.collect()
+}
+
 struct Flattener<'x, 'a, 's> {
     bytes: &'a [u8],
     modules: &'x PrimaryMap<StaticModuleIndex, ModuleTranslation<'s>>,
@@ -152,6 +162,7 @@ struct Flattener<'x, 'a, 's> {
     types: &'x ComponentTypes,
     hosts: Vec<Host>,
     host_ids: HashMap<ImportName, HostId>,
+    lowered: HashMap<wt::LoweredIndex, wt::RuntimeImportIndex>,
     reallocs: Vec<Def>,
     realloc_map: HashMap<wt::RuntimeReallocIndex, ReallocId>,
     posts: HashMap<wt::RuntimePostReturnIndex, Def>,
@@ -356,20 +367,13 @@ impl<'a> Flattener<'_, 'a, '_> {
                 _ => self.encoding = Some(options.string_encoding),
             }
         }
-        Ok(memory.realloc.and_then(|index| self.realloc_map.get(&index).copied()))
+        let unknown = || Diagnostic::new(Code::Internal, "a realloc that is named before it is extracted");
+        memory.realloc.map(|index| self.realloc_map.get(&index).copied().ok_or_else(unknown)).transpose()
     }
 
     fn lowered_name(&self, lowered: wt::LoweredIndex) -> Result<ImportName> {
-        let import = self
-            .component
-            .initializers
-            .iter()
-            .find_map(|i| match i {
-                GlobalInitializer::LowerImport { index, import } if *index == lowered => Some(*import),
-                _ => None,
-            })
-            .ok_or_else(|| Diagnostic::new(Code::Internal, "a lowered function that is never lowered"))?;
-        self.import_name(import)
+        let unknown = || Diagnostic::new(Code::Internal, "a lowered function that is never lowered");
+        self.import_name(*self.lowered.get(&lowered).ok_or_else(unknown)?)
     }
 
     fn import_name(&self, import: wt::RuntimeImportIndex) -> Result<ImportName> {
@@ -445,8 +449,11 @@ impl<'a> Flattener<'_, 'a, '_> {
             WtExport::LiftedFunction { func, options, .. } => {
                 let realloc = self.options(*options)?;
                 let func = self.def(func, instances)?;
-                let post_return =
-                    self.component.options[*options].post_return.and_then(|index| self.posts.get(&index).cloned());
+                let unknown = || Diagnostic::new(Code::Internal, "a post-return that was never extracted");
+                let post_return = self.component.options[*options]
+                    .post_return
+                    .map(|index| self.posts.get(&index).cloned().ok_or_else(unknown))
+                    .transpose()?;
                 out.push(Export { name, func, realloc, post_return });
                 Ok(())
             }

@@ -222,6 +222,9 @@ fn add_built_in(
         supplied.insert(name);
         wanted.extend(needs.keys().cloned());
     }
+    if wanted.is_subset(&supplied) {
+        return Ok(());
+    }
     let mut built_in = Vec::new();
     for file in builtin::groups() {
         built_in.push(unresolved(std::slice::from_ref(&file))?);

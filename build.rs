@@ -1,7 +1,7 @@
-//! Embeds the WIT of WASI 0.2.12 and the commit that was built.
+//! Embeds the WIT of WASI 0.2.12 and 0.3.2, and the commit that was built.
 //!
-//! The WIT text belongs to others, so it is not kept in this repository: the pinned `wasip2` package carries it, and
-//! cargo knows where that package lies.
+//! The WIT text belongs to others, so it is not kept in this repository: the pinned `wasip2` and `wasip3` packages carry
+//! it, and cargo knows where they lie.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,7 @@ fn main() {
     println!("cargo::rerun-if-changed=Cargo.lock");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     embed_wit("wasip2", "wasi-0.2.12", &out);
+    embed_wit("wasip3", "wasi-0.3.2", &out);
     let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok();
     let commit = commit.filter(|o| o.status.success()).and_then(|o| String::from_utf8(o.stdout).ok());
     println!("cargo::rustc-env=LOWLIFT_COMMIT={}", commit.as_deref().unwrap_or("unknown").trim());

@@ -1,13 +1,15 @@
 //! Layout of types in a 32-bit linear memory (*Alignment*, *Element Size*) and their flat form (*Flattening*).
 
-use super::{Core, Resolve};
+use super::Core;
 use crate::diagnostic::{Code, Diagnostic, Result};
-use std::collections::HashMap;
-use wit_parser::{Handle, Type, TypeDefKind, TypeId};
 
-/// Index of a [`Ty`] in its [`Table`].
+/// Index of a [`Ty`] in its [`Layouts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TyId(u32);
+
+/// A resource type: whoever fills a [`Layouts`] numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Resource(pub u32);
 
 /// The unsigned integer that holds a discriminant or a word of flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,8 +106,8 @@ pub enum Kind {
     Record(Vec<Field>),
     Variant(Variant),
     Flags { names: Vec<String>, tag: Tag },
-    Own(TypeId),
-    Borrow(TypeId),
+    Own(Resource),
+    Borrow(Resource),
     Stream(Option<TyId>),
     Future(Option<TyId>),
 }
@@ -119,156 +121,112 @@ pub struct Ty {
     pub size: u32,
     /// Bytes, a power of two (`alignment`).
     pub align: u32,
-    /// The flat form, or none if it has more than [`Table::MAX_FLAT`] slots and so is always spilled.
+    /// The flat form, or none if it has more than [`Layouts::MAX_FLAT`] slots and so is always spilled.
     pub flat: Option<Vec<Core>>,
     /// Whether a value holds a pointer into memory (a string or list), so that lowering it allocates.
     pub allocates: bool,
+    /// How deep types are nested in it, itself included.
+    depth: u32,
+    /// How many types a walk over it meets that does not remember where it was, as many readers of WIT do.
+    walk: u32,
+    /// How many streams and futures such a walk meets.
+    pub(super) channels: u32,
 }
 
-/// Components cannot nest types deeper either.
-const MAX_DEPTH: usize = 100;
-
-/// The table over one [`Resolve`].
-#[derive(Debug)]
-pub struct Table<'r> {
-    resolve: &'r Resolve,
+/// All types laid out so far. It knows no WIT: [`super::Table`] fills it from WIT, [`crate::witx`] from WITX.
+#[derive(Debug, Default)]
+pub struct Layouts {
     types: Vec<Ty>,
-    known: HashMap<TypeId, TyId>,
-    primitives: HashMap<Type, TyId>,
-    depth: usize,
 }
 
-impl<'r> Table<'r> {
+impl Layouts {
     /// `MAX_FLAT_PARAMS`: more flat parameters than this go through memory.
     pub const MAX_FLAT: usize = 16;
 
-    /// An empty table; types enter as they are asked for.
-    pub fn new(resolve: &'r Resolve) -> Self {
-        Table { resolve, types: Vec::new(), known: HashMap::new(), primitives: HashMap::new(), depth: 0 }
-    }
+    /// Components cannot nest types deeper either.
+    pub const MAX_DEPTH: u32 = 100;
 
-    /// The WIT that this table is over.
-    pub fn resolve(&self) -> &'r Resolve {
-        self.resolve
-    }
+    /// A type that holds more types than this, each counted wherever it stands, is refused: it would take readers that
+    /// do not remember a type (such as `wit-parser`'s `find_futures_and_streams`) exponential time.
+    const MAX_WALK: u32 = 1 << 18;
 
     /// The laid-out type behind an index.
     pub fn get(&self, id: TyId) -> &Ty {
         &self.types[id.0 as usize]
     }
 
-    /// Lays out a WIT type. Fails with [`Code::LayoutOverflow`] if it is larger than 4 GiB and with
-    /// [`Code::NotExpressible`] for kinds without a defined layout.
-    pub fn ty(&mut self, ty: &Type) -> Result<TyId> {
-        match ty {
-            Type::Id(id) => self.defined(*id),
-            primitive => {
-                if let Some(&known) = self.primitives.get(primitive) {
-                    return Ok(known);
-                }
-                let id = self.push(primitive_ty(primitive));
-                self.primitives.insert(*primitive, id);
-                Ok(id)
-            }
+    fn push(&mut self, mut ty: Ty, parts: &[TyId]) -> Result<TyId> {
+        let part = |id: &TyId| self.get(*id);
+        ty.depth = 1 + parts.iter().map(|p| part(p).depth).max().unwrap_or(0);
+        ty.walk = parts.iter().map(|p| part(p).walk).fold(1, u32::saturating_add);
+        let own = u32::from(matches!(ty.kind, Kind::Stream(_) | Kind::Future(_)));
+        ty.channels = parts.iter().map(|p| part(p).channels).fold(own, u32::saturating_add);
+        if ty.depth > Self::MAX_DEPTH {
+            let deep = format!("a type nested more than {} deep", Self::MAX_DEPTH);
+            return Err(Diagnostic::new(Code::NotExpressible, deep));
         }
-    }
-
-    fn push(&mut self, ty: Ty) -> TyId {
+        if ty.walk > Self::MAX_WALK {
+            let large = format!("a type of more than {} types, each counted wherever it stands", Self::MAX_WALK);
+            return Err(Diagnostic::new(Code::NotExpressible, large));
+        }
         let id = TyId(u32::try_from(self.types.len()).expect("fewer than 2^32 types fit in memory"));
         self.types.push(ty);
-        id
+        Ok(id)
     }
 
-    fn defined(&mut self, id: TypeId) -> Result<TyId> {
-        if let Some(&known) = self.known.get(&id) {
-            return Ok(known);
-        }
-        if self.depth >= MAX_DEPTH {
-            return Err(Diagnostic::new(Code::NotExpressible, format!("a type nested more than {MAX_DEPTH} deep")));
-        }
-        self.depth += 1;
-        let laid_out = self.fresh(id);
-        self.depth -= 1;
-        let laid_out = laid_out?;
-        self.known.insert(id, laid_out);
-        Ok(laid_out)
+    /// A type that has no parts: a number, `bool`, `char`, `string`, a handle. Fails for kinds that have parts.
+    pub fn leaf(&mut self, kind: Kind) -> Result<TyId> {
+        let ty = match &kind {
+            Kind::Bool | Kind::U8 | Kind::S8 => scalar(kind, 1, Core::I32),
+            Kind::U16 | Kind::S16 => scalar(kind, 2, Core::I32),
+            Kind::U32 | Kind::S32 | Kind::Char | Kind::ErrorContext | Kind::Own(_) | Kind::Borrow(_) => {
+                scalar(kind, 4, Core::I32)
+            }
+            Kind::U64 | Kind::S64 => scalar(kind, 8, Core::I64),
+            Kind::F32 => scalar(kind, 4, Core::F32),
+            Kind::F64 => scalar(kind, 8, Core::F64),
+            Kind::String => pointer_pair(kind),
+            _ => return Err(Diagnostic::new(Code::Internal, "a leaf type with parts")),
+        };
+        self.push(ty, &[])
     }
 
-    fn fresh(&mut self, id: TypeId) -> Result<TyId> {
-        let resolve = self.resolve;
-        Ok(match &resolve.types[id].kind {
-            TypeDefKind::Type(ty) => self.ty(ty)?,
-            kind => {
-                let ty = self.lay_out(kind).map_err(|e| match &resolve.types[id].name {
-                    Some(name) => e.in_item(name),
-                    None => e,
-                })?;
-                self.push(ty)
-            }
-        })
+    /// `list<T>`.
+    pub fn list(&mut self, element: TyId) -> Result<TyId> {
+        self.push(pointer_pair(Kind::List(element)), &[element])
     }
 
-    fn lay_out(&mut self, kind: &TypeDefKind) -> Result<Ty> {
-        match kind {
-            TypeDefKind::Record(r) => self.record(r.fields.iter().map(|f| (f.name.clone(), &f.ty))),
-            TypeDefKind::Tuple(t) => self.record(t.types.iter().enumerate().map(|(i, ty)| (i.to_string(), ty))),
-            TypeDefKind::Variant(v) => self.variant(v.cases.iter().map(|c| (c.name.clone(), c.ty.as_ref()))),
-            TypeDefKind::Enum(e) => self.variant(e.cases.iter().map(|c| (c.name.clone(), None))),
-            TypeDefKind::Option(ty) => self.variant([("none".to_owned(), None), ("some".to_owned(), Some(ty))]),
-            TypeDefKind::Result(r) => {
-                self.variant([("ok".to_owned(), r.ok.as_ref()), ("error".to_owned(), r.err.as_ref())])
-            }
-            TypeDefKind::Flags(f) => {
-                let tag = match f.flags.len() {
-                    0..=8 => Tag::U8,
-                    9..=16 => Tag::U16,
-                    17..=32 => Tag::U32,
-                    n => {
-                        return Err(Diagnostic::new(
-                            Code::NotExpressible,
-                            format!("flags with {n} members: the Canonical ABI allows 32"),
-                        ));
-                    }
-                };
-                if f.flags.is_empty() {
-                    return Err(Diagnostic::new(Code::NotExpressible, "flags without members"));
-                }
-                let names = f.flags.iter().map(|f| f.name.clone()).collect();
-                Ok(scalar(Kind::Flags { names, tag }, tag.size(), Core::I32))
-            }
-            TypeDefKind::List(ty) => Ok(pointer_pair(Kind::List(self.ty(ty)?))),
-            TypeDefKind::Map(key, value) => {
-                let pair = self.record([("0".to_owned(), key), ("1".to_owned(), value)])?;
-                let pair = self.push(pair);
-                Ok(pointer_pair(Kind::List(pair)))
-            }
-            TypeDefKind::FixedLengthList(ty, length) => self.fixed_list(ty, *length),
-            TypeDefKind::Handle(Handle::Own(resource)) => Ok(scalar(Kind::Own(*resource), 4, Core::I32)),
-            TypeDefKind::Handle(Handle::Borrow(resource)) => Ok(scalar(Kind::Borrow(*resource), 4, Core::I32)),
-            TypeDefKind::Stream(ty) => {
-                let ty = ty.as_ref().map(|t| self.ty(t)).transpose()?;
-                Ok(scalar(Kind::Stream(ty), 4, Core::I32))
-            }
-            TypeDefKind::Future(ty) => {
-                let ty = ty.as_ref().map(|t| self.ty(t)).transpose()?;
-                Ok(scalar(Kind::Future(ty), 4, Core::I32))
-            }
-            TypeDefKind::Type(ty) => {
-                let id = self.ty(ty)?;
-                Ok(self.get(id).clone())
-            }
-            TypeDefKind::Resource | TypeDefKind::Unknown => {
-                Err(Diagnostic::new(Code::NotExpressible, format!("a bare `{}` has no layout", kind.as_str())))
-            }
-        }
+    /// `stream<T>`.
+    pub fn stream(&mut self, payload: Option<TyId>) -> Result<TyId> {
+        self.push(scalar(Kind::Stream(payload), 4, Core::I32), payload.as_slice())
     }
 
-    fn record<'t>(&mut self, members: impl IntoIterator<Item = (String, &'t Type)>) -> Result<Ty> {
-        let mut fields = Vec::new();
+    /// `future<T>`.
+    pub fn future(&mut self, payload: Option<TyId>) -> Result<TyId> {
+        self.push(scalar(Kind::Future(payload), 4, Core::I32), payload.as_slice())
+    }
+
+    /// Flags, of which the Canonical ABI allows 1 to 32.
+    pub fn flags(&mut self, names: Vec<String>) -> Result<TyId> {
+        let tag = match names.len() {
+            0 => return Err(Diagnostic::new(Code::NotExpressible, "flags without members")),
+            1..=8 => Tag::U8,
+            9..=16 => Tag::U16,
+            17..=32 => Tag::U32,
+            n => {
+                let many = format!("flags with {n} members: the Canonical ABI allows 32");
+                return Err(Diagnostic::new(Code::NotExpressible, many));
+            }
+        };
+        self.push(scalar(Kind::Flags { names, tag }, tag.size(), Core::I32), &[])
+    }
+
+    /// A record or tuple of these members (*Alignment*, *Element Size*, `alignment_record`, `elem_size_record`).
+    pub fn record(&mut self, members: Vec<(String, TyId)>) -> Result<TyId> {
+        let mut fields = Vec::with_capacity(members.len());
         let (mut size, mut align, mut allocates) = (0u32, 1u32, false);
         let mut flat = Some(Vec::new());
-        for (name, ty) in members {
-            let id = self.ty(ty)?;
+        for (name, id) in members {
             let ty = self.get(id);
             let offset = align_up(size, ty.align)?;
             size = offset.checked_add(ty.size).ok_or_else(overflow)?;
@@ -277,16 +235,16 @@ impl<'r> Table<'r> {
             flat = concat(flat, ty.flat.as_deref());
             fields.push(Field { name, ty: id, offset });
         }
-        Ok(Ty { kind: Kind::Record(fields), size: align_up(size, align)?, align, flat, allocates })
+        let parts: Vec<TyId> = fields.iter().map(|f| f.ty).collect();
+        let ty = Ty::new(Kind::Record(fields), align_up(size, align)?, align, flat, allocates);
+        self.push(ty, &parts)
     }
 
-    fn variant<'t>(&mut self, cases: impl IntoIterator<Item = (String, Option<&'t Type>)>) -> Result<Ty> {
-        let mut laid_out = Vec::new();
-        for (name, ty) in cases {
-            laid_out.push(Case { name, ty: ty.map(|t| self.ty(t)).transpose()? });
-        }
-        let tag = Tag::of_cases(laid_out.len());
-        let payloads = || laid_out.iter().filter_map(|c| c.ty).map(|id| self.get(id));
+    /// A variant, enum, option or result of these cases (`alignment_variant`, `elem_size_variant`, `flatten_variant`).
+    pub fn variant(&mut self, cases: Vec<(String, Option<TyId>)>) -> Result<TyId> {
+        let tag = Tag::of_cases(cases.len());
+        let parts: Vec<TyId> = cases.iter().filter_map(|c| c.1).collect();
+        let payloads = || parts.iter().map(|&id| self.get(id));
         let payload_align = payloads().map(|t| t.align).max().unwrap_or(1);
         let payload_size = payloads().map(|t| t.size).max().unwrap_or(0);
         let allocates = payloads().any(|t| t.allocates);
@@ -301,11 +259,13 @@ impl<'r> Table<'r> {
             };
         }
         let flat = concat(Some(vec![Core::I32]), joined.as_deref());
-        Ok(Ty { kind: Kind::Variant(Variant { tag, payload, cases: laid_out }), size, align, flat, allocates })
+        let cases = cases.into_iter().map(|(name, ty)| Case { name, ty }).collect();
+        let ty = Ty::new(Kind::Variant(Variant { tag, payload, cases }), size, align, flat, allocates);
+        self.push(ty, &parts)
     }
 
-    fn fixed_list(&mut self, ty: &Type, length: u32) -> Result<Ty> {
-        let id = self.ty(ty)?;
+    /// `list<T, n>`.
+    pub fn fixed_list(&mut self, id: TyId, length: u32) -> Result<TyId> {
         let element = self.get(id);
         let size = element.size.checked_mul(length).ok_or_else(overflow)?;
         let slots = element.flat.as_ref().map(|f| f.len().saturating_mul(length as usize));
@@ -313,42 +273,34 @@ impl<'r> Table<'r> {
             (Some(flat), Some(slots)) if slots <= Self::MAX_FLAT => Some(flat.repeat(length as usize)),
             _ => None,
         };
-        Ok(Ty { kind: Kind::FixedList(id, length), size, align: element.align, flat, allocates: element.allocates })
+        let ty = Ty::new(Kind::FixedList(id, length), size, element.align, flat, element.allocates);
+        self.push(ty, &[id])
     }
 }
 
-fn primitive_ty(ty: &Type) -> Ty {
-    match ty {
-        Type::Bool => scalar(Kind::Bool, 1, Core::I32),
-        Type::U8 => scalar(Kind::U8, 1, Core::I32),
-        Type::S8 => scalar(Kind::S8, 1, Core::I32),
-        Type::U16 => scalar(Kind::U16, 2, Core::I32),
-        Type::S16 => scalar(Kind::S16, 2, Core::I32),
-        Type::U32 => scalar(Kind::U32, 4, Core::I32),
-        Type::S32 => scalar(Kind::S32, 4, Core::I32),
-        Type::U64 => scalar(Kind::U64, 8, Core::I64),
-        Type::S64 => scalar(Kind::S64, 8, Core::I64),
-        Type::F32 => scalar(Kind::F32, 4, Core::F32),
-        Type::F64 => scalar(Kind::F64, 8, Core::F64),
-        Type::Char => scalar(Kind::Char, 4, Core::I32),
-        Type::String => pointer_pair(Kind::String),
-        // An `Id` never comes here; an error-context is a handle.
-        Type::ErrorContext | Type::Id(_) => scalar(Kind::ErrorContext, 4, Core::I32),
+impl Ty {
+    /// Whether writing it out, with each type wherever it stands, takes more than a few pages.
+    pub fn is_large(&self) -> bool {
+        self.walk > 1 << 12
+    }
+
+    fn new(kind: Kind, size: u32, align: u32, flat: Option<Vec<Core>>, allocates: bool) -> Ty {
+        Ty { kind, size, align, flat, allocates, depth: 0, walk: 0, channels: 0 }
     }
 }
 
 fn scalar(kind: Kind, size: u32, core: Core) -> Ty {
-    Ty { kind, size, align: size, flat: Some(vec![core]), allocates: false }
+    Ty::new(kind, size, size, Some(vec![core]), false)
 }
 
 fn pointer_pair(kind: Kind) -> Ty {
-    Ty { kind, size: 8, align: 4, flat: Some(vec![Core::I32, Core::I32]), allocates: true }
+    Ty::new(kind, 8, 4, Some(vec![Core::I32, Core::I32]), true)
 }
 
 fn concat(a: Option<Vec<Core>>, b: Option<&[Core]>) -> Option<Vec<Core>> {
     let (mut a, b) = (a?, b?);
     a.extend_from_slice(b);
-    (a.len() <= Table::MAX_FLAT).then_some(a)
+    (a.len() <= Layouts::MAX_FLAT).then_some(a)
 }
 
 fn join(mut a: Vec<Core>, b: &[Core]) -> Vec<Core> {

@@ -1,21 +1,26 @@
 //! The canonical-ABI table: layouts, flattening, signatures and names. Everyone reads it; there is no second copy.
 //!
-//! A [`Table`] is built over a [`Resolve`] and interns every type it meets, so that a type used in many places is laid
-//! out once. Sections named here are those of the Component Model's *Canonical ABI Explainer*.
+//! [`Layouts`] computes layouts and signatures. A [`Table`] fills it from a [`Resolve`], laying out each type once;
+//! `witx` fills it from WITX. Sections named here are those of the Component Model's *Canonical ABI Explainer*.
 
 mod layout;
 mod names;
 mod signature;
+mod table;
+mod world;
 
-pub use layout::{Case, Field, Kind, Table, Tag, Ty, TyId, Variant};
-pub use names::{Direction, ImportName, Needs, Track, WorldFunction, world_functions};
+pub use layout::{Case, Field, Kind, Layouts, Resource, Tag, Ty, TyId, Variant};
+pub use names::{ImportName, Names, ResourceOp, Track};
 pub use signature::{Lowering, Signature};
+pub use table::Table;
+pub use world::{Abi, Direction, Forms, Needs, Role, WorldFunction, built_ins, world_functions};
 
 use std::fmt;
 pub use wit_parser::Resolve;
 
 /// The core types that canonical signatures are made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Core {
     /// 32-bit integer; also every pointer, length and handle.
     I32,

@@ -1,13 +1,9 @@
-//! The canonical names of a world's functions and intrinsics, in the legacy mangling that every toolchain emits today.
+//! How core names are formed (*Legacy component ABI*, *Build Targets*), and which versions of an interface match.
 
-use super::{Core, CoreSignature, Lowering, Resolve, Signature, Table};
-use crate::diagnostic::Result;
+use super::Resolve;
 use semver::Version;
 use std::fmt;
-use wit_parser::{
-    Function, InterfaceId, ManglingAndAbi, ResourceIntrinsic, TypeDefKind, TypeId, WasmExport, WasmExportKind,
-    WasmImport, WorldId, WorldItem, WorldKey,
-};
+use wit_parser::{PackageName, WorldKey};
 
 /// Module and field of a core import.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,202 +20,109 @@ impl fmt::Display for ImportName {
     }
 }
 
-/// Import or export, from the guest's side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// The host provides it.
-    Import,
-    /// The guest provides it.
-    Export,
+/// A scheme of core names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Names {
+    /// What every toolchain emits today: `wasi:http/types@0.2.12`, `cabi_realloc`.
+    #[default]
+    Legacy,
+    /// The same with canonical versions: `wasi:http/types@0.2`.
+    Canonical,
+    /// The names of build targets: `cm32p2|wasi:http/types@0.2`, `cm32p2_realloc`. Synchronous alone.
+    Cm32p2,
 }
 
-/// What a function asks of the guest beyond being called.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// The exported `memory`.
-    pub memory: bool,
-    /// The exported `cabi_realloc`.
-    pub realloc: bool,
+/// Which part a resource intrinsic plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResourceOp {
+    /// `resource.drop`, of an imported or an exported resource.
+    Drop,
+    /// `resource.new` of an exported one.
+    New,
+    /// `resource.rep` of an exported one.
+    Rep,
+    /// The destructor that the guest exports.
+    Dtor,
 }
 
-/// A core function that a world implies.
-#[derive(Debug, Clone)]
-pub struct WorldFunction<'r> {
-    /// Who provides it.
-    pub direction: Direction,
-    /// Import module and name; for exports the module is empty and the name is the export's.
-    pub name: ImportName,
-    /// Its core signature.
-    pub core: CoreSignature,
-    /// What it needs.
-    pub needs: Needs,
-    /// The WIT function and its canonical form; none for resource intrinsics.
-    pub function: Option<(&'r Function, Signature)>,
-    /// The resource, for intrinsics.
-    pub resource: Option<TypeId>,
-    /// The interface it belongs to, if any.
-    pub interface: Option<InterfaceId>,
-}
+impl Names {
+    /// The word for it on the command line and in annotations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Names::Legacy => "legacy",
+            Names::Canonical => "canonical",
+            Names::Cm32p2 => "cm32p2",
+        }
+    }
 
-const LEGACY: ManglingAndAbi = ManglingAndAbi::Legacy(wit_parser::LiftLowerAbi::Sync);
-
-/// Every core import and export that a guest of `world` may have, in the order of the WIT: functions, resource drops,
-/// and for exported resources their intrinsics and destructors. Asynchronous functions are listed in their
-/// synchronous form.
-pub fn world_functions<'r>(table: &mut Table<'r>, world: WorldId) -> Result<Vec<WorldFunction<'r>>> {
-    let resolve = table.resolve();
-    let world = &resolve.worlds[world];
-    let mut out = Vec::new();
-    for (key, item) in &world.imports {
-        match item {
-            WorldItem::Interface { id, .. } => out.extend(imported_interface(table, Some(key), *id)?),
-            WorldItem::Function(function) => out.push(import(table, None, None, function)?),
-            WorldItem::Type { id, .. } => {
-                if is_resource(resolve, *id) {
-                    out.push(imported_drop(resolve, None, None, *id));
-                }
+    /// The import module of an interface, or of a world's own functions; `exported` for the intrinsics of exports.
+    pub(super) fn module(self, resolve: &Resolve, key: Option<&WorldKey>, exported: bool) -> String {
+        match (self, key) {
+            (Names::Legacy | Names::Canonical, key) => {
+                let prefix = if exported { "[export]" } else { "" };
+                format!("{prefix}{}", key.map_or_else(|| "$root".to_owned(), |key| self.interface(resolve, key)))
+            }
+            (Names::Cm32p2, None) => "cm32p2".to_owned(),
+            (Names::Cm32p2, Some(key)) => {
+                format!("cm32p2|{}{}", if exported { "_ex_" } else { "" }, self.interface(resolve, key))
             }
         }
     }
-    for (key, item) in &world.exports {
-        match item {
-            WorldItem::Interface { id, .. } => out.extend(exported_interface(table, key, *id)?),
-            WorldItem::Function(function) => out.push(export(table, None, None, function)?),
-            WorldItem::Type { .. } => {}
+
+    fn interface(self, resolve: &Resolve, key: &WorldKey) -> String {
+        match self {
+            Names::Legacy => resolve.name_world_key(key),
+            Names::Canonical | Names::Cm32p2 => resolve.name_canonicalized_world_key(key),
         }
     }
-    Ok(out)
-}
 
-impl<'r> Table<'r> {
-    /// The core imports of one interface, as a guest that imports it under its own name sees them.
-    pub fn interface_imports(&mut self, id: InterfaceId) -> Result<Vec<WorldFunction<'r>>> {
-        imported_interface(self, Some(&WorldKey::Interface(id)), id)
-    }
-}
-
-fn imported_interface<'r>(
-    table: &mut Table<'r>,
-    key: Option<&WorldKey>,
-    id: InterfaceId,
-) -> Result<Vec<WorldFunction<'r>>> {
-    let resolve = table.resolve();
-    let interface = &resolve.interfaces[id];
-    let mut out = Vec::new();
-    for function in interface.functions.values() {
-        out.push(import(table, key, Some(id), function)?);
-    }
-    for &ty in interface.types.values() {
-        if is_resource(resolve, ty) {
-            out.push(imported_drop(resolve, key, Some(id), ty));
+    /// The name of an exported function.
+    pub(super) fn export(self, resolve: &Resolve, key: Option<&WorldKey>, function: &str) -> String {
+        match (self, key) {
+            (Names::Cm32p2, None) => format!("cm32p2||{function}"),
+            (Names::Cm32p2, Some(key)) => format!("cm32p2|{}|{function}", self.interface(resolve, key)),
+            (_, None) => function.to_owned(),
+            (_, Some(key)) => format!("{}#{function}", self.interface(resolve, key)),
         }
     }
-    Ok(out)
-}
 
-fn import<'r>(
-    table: &mut Table<'r>,
-    key: Option<&WorldKey>,
-    interface: Option<InterfaceId>,
-    function: &'r Function,
-) -> Result<WorldFunction<'r>> {
-    let signature = table.signature(function, Lowering::Import)?;
-    let (module, name) = table.resolve().wasm_import_name(LEGACY, WasmImport::Func { interface: key, func: function });
-    Ok(WorldFunction {
-        direction: Direction::Import,
-        name: ImportName { module, name },
-        core: signature.core.clone(),
-        needs: Needs { memory: signature.needs_memory, realloc: signature.needs_realloc },
-        function: Some((function, signature)),
-        resource: None,
-        interface,
-    })
-}
-
-fn imported_drop<'r>(
-    resolve: &Resolve,
-    key: Option<&WorldKey>,
-    interface: Option<InterfaceId>,
-    resource: TypeId,
-) -> WorldFunction<'r> {
-    intrinsic(resolve, key, interface, resource, ResourceIntrinsic::ImportedDrop)
-}
-
-fn intrinsic<'r>(
-    resolve: &Resolve,
-    key: Option<&WorldKey>,
-    interface: Option<InterfaceId>,
-    resource: TypeId,
-    intrinsic: ResourceIntrinsic,
-) -> WorldFunction<'r> {
-    let results = match intrinsic {
-        ResourceIntrinsic::ImportedDrop | ResourceIntrinsic::ExportedDrop => Vec::new(),
-        ResourceIntrinsic::ExportedNew | ResourceIntrinsic::ExportedRep => vec![Core::I32],
-    };
-    let (module, name) =
-        resolve.wasm_import_name(LEGACY, WasmImport::ResourceIntrinsic { interface: key, resource, intrinsic });
-    WorldFunction {
-        direction: Direction::Import,
-        name: ImportName { module, name },
-        core: CoreSignature::new([Core::I32], results),
-        needs: Needs::default(),
-        function: None,
-        resource: Some(resource),
-        interface,
-    }
-}
-
-fn exported_interface<'r>(table: &mut Table<'r>, key: &WorldKey, id: InterfaceId) -> Result<Vec<WorldFunction<'r>>> {
-    let resolve = table.resolve();
-    let interface = &resolve.interfaces[id];
-    let mut out = Vec::new();
-    for function in interface.functions.values() {
-        out.push(export(table, Some(key), Some(id), function)?);
-    }
-    for &ty in interface.types.values() {
-        if !is_resource(resolve, ty) {
-            continue;
+    /// The name of an export's post-return function.
+    pub(super) fn post_return(self, export: &str) -> String {
+        match self {
+            Names::Cm32p2 => format!("{export}_post"),
+            Names::Legacy | Names::Canonical => format!("cabi_post_{export}"),
         }
-        for kind in [ResourceIntrinsic::ExportedNew, ResourceIntrinsic::ExportedRep, ResourceIntrinsic::ExportedDrop] {
-            out.push(intrinsic(resolve, Some(key), Some(id), ty, kind));
-        }
-        let name = resolve.wasm_export_name(LEGACY, WasmExport::ResourceDtor { interface: key, resource: ty });
-        out.push(WorldFunction {
-            direction: Direction::Export,
-            name: ImportName { module: String::new(), name },
-            core: CoreSignature::new([Core::I32], []),
-            needs: Needs::default(),
-            function: None,
-            resource: Some(ty),
-            interface: Some(id),
-        });
     }
-    Ok(out)
-}
 
-fn export<'r>(
-    table: &mut Table<'r>,
-    key: Option<&WorldKey>,
-    interface: Option<InterfaceId>,
-    function: &'r Function,
-) -> Result<WorldFunction<'r>> {
-    let signature = table.signature(function, Lowering::Export)?;
-    let name = table
-        .resolve()
-        .wasm_export_name(LEGACY, WasmExport::Func { interface: key, func: function, kind: WasmExportKind::Normal });
-    Ok(WorldFunction {
-        direction: Direction::Export,
-        name: ImportName { module: String::new(), name },
-        core: signature.core.clone(),
-        needs: Needs { memory: signature.needs_memory, realloc: signature.needs_realloc },
-        function: Some((function, signature)),
-        resource: None,
-        interface,
-    })
-}
+    /// The field name of a resource intrinsic.
+    pub(super) fn resource(self, op: ResourceOp, resource: &str) -> String {
+        let word = match op {
+            ResourceOp::Drop => "drop",
+            ResourceOp::New => "new",
+            ResourceOp::Rep => "rep",
+            ResourceOp::Dtor => "dtor",
+        };
+        match (self, op) {
+            (Names::Cm32p2, _) => format!("{resource}_{word}"),
+            (_, ResourceOp::Dtor) => format!("[dtor]{resource}"),
+            _ => format!("[resource-{word}]{resource}"),
+        }
+    }
 
-fn is_resource(resolve: &Resolve, id: TypeId) -> bool {
-    matches!(resolve.types[id].kind, TypeDefKind::Resource)
+    /// The export that is the guest's memory.
+    pub fn memory(self) -> &'static str {
+        if self == Names::Cm32p2 { "cm32p2_memory" } else { "memory" }
+    }
+
+    /// The export that allocates in it.
+    pub fn realloc(self) -> &'static str {
+        if self == Names::Cm32p2 { "cm32p2_realloc" } else { "cabi_realloc" }
+    }
+
+    /// The export that is called once, before all others.
+    pub fn initialize(self) -> &'static str {
+        if self == Names::Cm32p2 { "cm32p2_initialize" } else { "_initialize" }
+    }
 }
 
 /// The part of an interface name that versions of one compatibility track share: `wasi:http/types@0.2.12` and `@0.2.3`
@@ -237,7 +140,7 @@ impl Track {
     pub fn of(name: &str) -> (Track, Option<Version>) {
         match name.rsplit_once('@').map(|(interface, version)| (interface, Version::parse(version))) {
             Some((interface, Ok(version))) => {
-                let track = wit_parser::PackageName::version_compat_track_string(&version);
+                let track = PackageName::version_compat_track_string(&version);
                 (Track { interface: interface.to_owned(), track: Some(track) }, Some(version))
             }
             _ => (Track { interface: name.to_owned(), track: None }, None),

@@ -1,11 +1,9 @@
 //! Core signatures of functions (*Flattening*, `flatten_functype`).
 
-use super::{Core, CoreSignature, Table, TyId};
-use crate::diagnostic::Result;
-use wit_parser::Function;
+use super::{Core, CoreSignature, Layouts, TyId};
 
 /// Which side of a call, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lowering {
     /// An import, called synchronously.
     Import,
@@ -13,13 +11,38 @@ pub enum Lowering {
     ImportAsync,
     /// An export that returns its result.
     Export,
+    /// An export that returns a status, is called back, and gives its result to `task.return`.
+    ExportCallback,
+    /// An export that runs on a stack of its own and gives its result to `task.return`.
+    ExportStackful,
 }
 
 impl Lowering {
-    fn max_params(self) -> usize {
+    /// All of them.
+    pub const ALL: [Lowering; 5] =
+        [Lowering::Import, Lowering::ImportAsync, Lowering::Export, Lowering::ExportCallback, Lowering::ExportStackful];
+
+    /// How many flat parameters there may be (`MAX_FLAT_PARAMS`, `MAX_FLAT_ASYNC_PARAMS`).
+    pub fn max_params(self) -> usize {
         match self {
-            Lowering::Import | Lowering::Export => Table::MAX_FLAT,
             Lowering::ImportAsync => 4,
+            _ => Layouts::MAX_FLAT,
+        }
+    }
+
+    /// Whether the guest provides it.
+    pub fn is_export(self) -> bool {
+        !matches!(self, Lowering::Import | Lowering::ImportAsync)
+    }
+
+    /// The word for it in `(@cabi …)` annotations and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lowering::Import => "import",
+            Lowering::ImportAsync => "import-async",
+            Lowering::Export => "export",
+            Lowering::ExportCallback => "export-callback",
+            Lowering::ExportStackful => "export-stackful",
         }
     }
 }
@@ -43,12 +66,9 @@ pub struct Signature {
     pub needs_realloc: bool,
 }
 
-impl Table<'_> {
-    /// The canonical signature of `function`. Fails where a type has no layout.
-    pub fn signature(&mut self, function: &Function, lowering: Lowering) -> Result<Signature> {
-        let params = function.params.iter().map(|p| self.ty(&p.ty)).collect::<Result<Vec<_>>>()?;
-        let result = function.result.as_ref().map(|ty| self.ty(ty)).transpose()?;
-
+impl Layouts {
+    /// The canonical signature of a function of these types.
+    pub fn signature(&self, params: Vec<TyId>, result: Option<TyId>, lowering: Lowering) -> Signature {
         let mut slots = Vec::new();
         let mut params_spilled = false;
         for &id in &params {
@@ -68,6 +88,9 @@ impl Table<'_> {
                 slots.extend(result.is_some().then_some(Core::I32));
                 (vec![Core::I32], result.is_some())
             }
+            // The result goes to `task.return`.
+            (Lowering::ExportCallback, _) => (vec![Core::I32], false),
+            (Lowering::ExportStackful, _) => (Vec::new(), false),
             (_, None) => (Vec::new(), false),
             (_, Some(Some(flat))) if flat.len() <= 1 => (flat, false),
             (Lowering::Import, _) => {
@@ -79,12 +102,19 @@ impl Table<'_> {
 
         let param_allocates = params.iter().any(|&id| self.get(id).allocates);
         let result_allocates = result.is_some_and(|id| self.get(id).allocates);
-        let needs_realloc = match lowering {
-            Lowering::Import | Lowering::ImportAsync => result_allocates,
-            Lowering::Export => param_allocates || params_spilled,
+        let (needs_memory, needs_realloc) = match lowering {
+            Lowering::Import | Lowering::ImportAsync => {
+                (params_spilled || result_spilled || param_allocates || result_allocates, result_allocates)
+            }
+            Lowering::Export => {
+                let needs_realloc = param_allocates || params_spilled;
+                (needs_realloc || result_spilled || result_allocates, needs_realloc)
+            }
+            Lowering::ExportCallback | Lowering::ExportStackful => {
+                (param_allocates || params_spilled, param_allocates || params_spilled)
+            }
         };
-        let needs_memory = params_spilled || result_spilled || param_allocates || result_allocates;
-        Ok(Signature {
+        Signature {
             core: CoreSignature::new(slots, results),
             params_spilled,
             result_spilled,
@@ -92,6 +122,6 @@ impl Table<'_> {
             result,
             needs_memory,
             needs_realloc,
-        })
+        }
     }
 }

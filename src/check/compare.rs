@@ -62,38 +62,38 @@ pub fn check(survey: &Survey, target: &Target) -> Checked {
     }
     findings.extend(versions.into_iter().map(|(guest, (host, functions))| version(guest, host, &functions)));
     findings.extend(unknowns.into_iter().map(|(module, functions)| unknown(module, &functions, target)));
-    for (name, want) in &target.required {
-        match index.export(survey, name) {
-            Some((found, Item::Func(have))) => {
-                if found != name {
-                    findings.push(
-                        Diagnostic::new(Code::VersionDiffers, format!("`{found}` is exported, `{name}` is wanted"))
-                            .warning(),
-                    );
-                }
-                if have.as_ref() != Some(want) {
-                    findings.push(
-                        Diagnostic::new(Code::ExportSignature, format!("`{found}` is exported with another signature"))
-                            .fact("wanted", want.to_string())
-                            .fact("found", text(have.as_ref())),
-                    );
-                }
-            }
-            Some((found, item)) => findings
-                .push(Diagnostic::new(Code::ExportSignature, format!("`{found}` is exported as a {}", item.kind()))),
-            None => {
-                let mut finding = Diagnostic::new(Code::ExportMissing, format!("`{name}` is not exported"));
-                if let Some(near) = nearest(name, survey.exports.keys().map(String::as_str)) {
-                    finding = finding.hint(format!("did you mean `{near}`?"));
-                }
-                findings.push(finding);
-            }
-        }
-    }
+    findings.extend(target.required.iter().filter_map(|forms| required(survey, &index, forms)));
     let realloc = CoreSignature::new([Core::I32; 4], [Core::I32]);
-    findings.extend(support(survey, "memory", needs_memory, |item| matches!(item, Item::Memory { .. })));
-    findings.extend(support(survey, "cabi_realloc", needs_realloc, |item| *item == Item::Func(Some(realloc.clone()))));
+    findings.extend(support(survey, target.names.memory(), needs_memory, |item| matches!(item, Item::Memory { .. })));
+    let allocates = |item: &Item| *item == Item::Func(Some(realloc.clone()));
+    findings.extend(support(survey, target.names.realloc(), needs_realloc, allocates));
     Checked { imports: survey.imports.len(), exports: target.required.len(), findings }
+}
+
+/// A required export, in whichever form the guest has it.
+fn required(survey: &Survey, index: &Index<'_>, forms: &[(String, CoreSignature)]) -> Option<Box<Diagnostic>> {
+    let (name, _) = forms.first()?;
+    let present = forms.iter().find_map(|(name, want)| Some((name, want, index.export(survey, name)?)));
+    let Some((name, want, (found, item))) = present else {
+        let finding = Diagnostic::new(Code::ExportMissing, format!("`{name}` is not exported"));
+        return Some(match nearest(name, survey.exports.keys().map(String::as_str)) {
+            Some(near) => finding.hint(format!("did you mean `{near}`?")),
+            None => finding,
+        });
+    };
+    let Item::Func(have) = item else {
+        let kind = item.kind();
+        return Some(Diagnostic::new(Code::ExportSignature, format!("`{found}` is exported as a {kind}")));
+    };
+    if have.as_ref() != Some(want) {
+        return Some(
+            Diagnostic::new(Code::ExportSignature, format!("`{found}` is exported with another signature"))
+                .fact("wanted", want.to_string())
+                .fact("found", text(have.as_ref())),
+        );
+    }
+    let differs = format!("`{found}` is exported, `{name}` is wanted");
+    (found != name).then(|| Diagnostic::new(Code::VersionDiffers, differs).warning())
 }
 
 /// The target by interface track, so that versions are told from unknown names.

@@ -6,7 +6,7 @@ use crate::adapt::{FileKind, survey};
 use crate::check::{Checked, Target, check};
 use crate::diagnostic::{Code, Diagnostic, Result, to_json, to_text};
 use crate::wit::{built_in_packages, select_world};
-use crate::witx::read;
+use crate::witx::{Reading, read};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ fn print(name: &str, target: &Target, checked: &Checked, shared: &Shared) -> Res
             });
             format!("{json:#}\n")
         }
-        Format::Text => {
+        _ => {
             let color = shared.color(std::io::stdout().is_terminal());
             let mut text = String::new();
             for finding in &checked.findings {
@@ -95,11 +95,11 @@ fn print(name: &str, target: &Target, checked: &Checked, shared: &Shared) -> Res
 fn target(args: &Args) -> Result<Target> {
     let path = &args.against;
     let name = path.display().to_string();
-    if let Some(files) = witx_files(path)? {
-        let document = witx::load(&files).map_err(|e| {
-            Diagnostic::new(Code::WitxParse, "the WITX cannot be read").cause(e.report()).in_file(&name, "WITX")
-        })?;
-        return Ok(Target::of_witx(&name, read(&document)?));
+    if let Some(files) = super::wit::witx_files(path)? {
+        return Ok(match read(&files)? {
+            Reading::Derived(derivation) => Target::of_derivation(&name, &derivation),
+            Reading::Plain(functions) => Target::of_functions_of_witx(&name, functions),
+        });
     }
     if path.exists() {
         let loaded = args.wit.load(path)?;
@@ -151,23 +151,4 @@ fn built_in_target(name: &str, args: &Args) -> Result<Target> {
         error = error.hint(format!("did you mean `{}/{near}`?", bare.split('/').next().unwrap_or(bare)));
     }
     Err(error)
-}
-
-/// The files to read if `path` is WITX: `all.witx` of a folder, every `.witx` in it, or the file itself.
-fn witx_files(path: &Path) -> Result<Option<Vec<PathBuf>>> {
-    if path.extension().is_some_and(|e| e == "witx") {
-        return Ok(path.exists().then(|| vec![path.to_owned()]));
-    }
-    if !path.is_dir() {
-        return Ok(None);
-    }
-    let all = path.join("all.witx");
-    if all.exists() {
-        return Ok(Some(vec![all]));
-    }
-    let entries = std::fs::read_dir(path).map_err(|e| io::cannot_read(&path.display().to_string(), &e))?;
-    let mut files: Vec<PathBuf> =
-        entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "witx")).collect();
-    files.sort();
-    Ok((!files.is_empty()).then_some(files))
 }

@@ -23,8 +23,8 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
                 let json = json!({ "code": code.id(), "title": code.title(), "explanation": code.explanation() });
                 out.push_str(&format!("{json}\n"));
             }
-            (Format::Text, 1) => out.push_str(&format!("{}: {}\n\n{}\n", code, code.title(), code.explanation())),
-            (Format::Text, _) => out.push_str(&format!("{}  {}\n", code, code.title())),
+            (_, 1) => out.push_str(&format!("{}: {}\n\n{}\n", code, code.title(), code.explanation())),
+            (_, _) => out.push_str(&format!("{}  {}\n", code, code.title())),
         }
     }
     io::print(out.as_bytes())?;

@@ -74,6 +74,21 @@ enum ColorChoice {
 enum Format {
     Text,
     Json,
+    Markdown,
+    Svg,
+    Html,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Json => "json",
+            Format::Markdown => "markdown",
+            Format::Svg => "svg",
+            Format::Html => "html",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,6 +112,16 @@ enum Verb {
         /// Such as `link`.
         verb: Option<String>,
     },
+}
+
+impl Verb {
+    /// The forms in which it gives its result.
+    fn formats(&self) -> &'static [Format] {
+        match self {
+            Verb::Witx(_) => &[Format::Text, Format::Json, Format::Markdown],
+            _ => &[Format::Text, Format::Json],
+        }
+    }
 }
 
 /// How a verb ended that did not fail.
@@ -141,6 +166,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut shared = args.shared;
     if shared.json {
         shared.format = Format::Json;
+    }
+    let formats = args.verb.formats();
+    if !formats.contains(&shared.format) {
+        let names: Vec<&str> = formats.iter().map(|f| f.name()).collect();
+        let error = Diagnostic::new(Code::Usage, format!("this verb has no form `{}`", shared.format.name()));
+        shared.say(&error.fact("forms", names.join(", ")));
+        return ExitCode::from(2);
     }
     let outcome = match args.verb {
         Verb::Witx(args) => witx::run(&args, &shared),
@@ -193,7 +225,7 @@ impl Shared {
     fn say(&self, diagnostic: &Diagnostic) {
         let text = match self.format {
             Format::Json => to_json(diagnostic).to_string(),
-            Format::Text => to_text(diagnostic, self.color(std::io::stderr().is_terminal()), self.verbose),
+            _ => to_text(diagnostic, self.color(std::io::stderr().is_terminal()), self.verbose),
         };
         // Nothing is left to do when even standard error is closed.
         let _ = writeln!(std::io::stderr(), "{text}");

@@ -135,3 +135,35 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<WitFile> {
         }
     }
 }
+
+/// The files of a WITX: every `.witx` in a folder that has any, or one file and what it uses; none if `path` is not WITX.
+pub(super) fn witx_files(path: &Path) -> Result<Option<Vec<(String, String)>>> {
+    let is_witx = |path: &Path| path.extension().is_some_and(|e| e == "witx");
+    let mut paths = match (path.is_dir(), is_witx(path) && path.exists()) {
+        (true, _) => sorted(path)?.into_iter().filter(|p| is_witx(p)).collect(),
+        (_, true) => vec![path.to_owned()],
+        _ => return Ok(None),
+    };
+    let mut files = Vec::new();
+    let mut next = 0;
+    while let Some(path) = paths.get(next) {
+        let file = wit_file(path)?;
+        // What a file uses lies beside it: names alone, no paths.
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        for used in uses(&file.text) {
+            let used = folder.join(used);
+            if !paths.contains(&used) && used.is_file() {
+                paths.push(used);
+            }
+        }
+        files.push((file.path, file.text));
+        next += 1;
+    }
+    Ok((!files.is_empty()).then_some(files))
+}
+
+/// The names in lines such as `(use "types.witx")`. Whatever is written otherwise is found missing by the reader.
+fn uses(text: &str) -> impl Iterator<Item = &str> {
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix("(use \"")?.split('"').next());
+    names.filter(|name| !name.contains(['/', '\\']))
+}

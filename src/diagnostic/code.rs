@@ -137,6 +137,8 @@ codes! {
         "The file is not WITX as the `witx` crate reads it.";
     LayoutOverflow = "LL0507", "a type larger than the address space",
         "A type of this size cannot exist in a 32-bit memory.";
+    WitxLies = "LL0508", "WITX that contradicts itself",
+        "The file was derived by lowlift, but a signature, size, offset or need that it states does not follow from the types that it names. It was edited, or cut; derive it anew.";
     MissingDependency = "LL0509", "a WIT dependency is missing",
         "The package is neither in `deps` nor built in.";
     Usage = "LL0510", "arguments do not fit together",

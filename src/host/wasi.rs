@@ -1,7 +1,7 @@
 //! The functions of WASI 0.2 with their canonical form, by interface track: any 0.2.x version finds them.
 
 use super::{Run, cli, clocks, denied, http, io, random};
-use crate::abi::{CoreSignature, ImportName, Needs, Signature, Table, Track};
+use crate::abi::{Abi, CoreSignature, ImportName, Needs, Signature, Table, Track};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::wit::{Gates, Loaded, built_in};
 use std::collections::HashMap;
@@ -49,14 +49,14 @@ fn build() -> Result<Wasi> {
     let mut functions = HashMap::new();
     for &package in &loaded.packages {
         for &id in loaded.resolve.packages[package].interfaces.values() {
-            for function in table.interface_imports(id)? {
+            for function in table.interface_imports(id, Abi::default())? {
                 let (track, version) = Track::of(&function.name.module);
                 // An interface that only guests provide has no implementation here.
                 let Some(run) = implementation(&track.interface, &function.name.name) else { continue };
                 let blocks = track.interface.starts_with("wasi:io/") && io::blocks(&function.name.name);
                 let version = version.unwrap_or(semver::Version::new(0, 0, 0));
+                let signature = function.call().map(|(_, signature)| signature.clone());
                 let (core, needs) = (function.core, function.needs);
-                let signature = function.function.map(|(_, signature)| signature);
                 let entry = Function { core, signature, needs, run, blocks, version };
                 functions.insert((track, function.name.name), entry);
             }

@@ -2,7 +2,7 @@
 
 use super::ir::Component;
 use super::report::Floor;
-use crate::abi::{Direction, ImportName, Table, world_functions};
+use crate::abi::{Abi, Direction, ImportName, Table, world_functions};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use wasmparser::{Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, DecodedWasm, WitPrinter};
@@ -63,9 +63,9 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
 /// Whether the component imports functions that none of its modules calls.
 fn has_unused_imports(component: &Component<'_>) -> Result<bool> {
     let mut table = Table::new(&component.resolve);
-    let functions = world_functions(&mut table, component.world)?;
+    let functions = world_functions(&mut table, component.world, Abi::default())?;
     let called = |name: &ImportName| component.hosts.iter().any(|h| h.name == *name);
-    Ok(functions.iter().any(|f| f.direction == Direction::Import && f.function.is_some() && !called(&f.name)))
+    Ok(functions.iter().any(|f| f.direction == Direction::Import && f.call().is_some() && !called(&f.name)))
 }
 
 /// The lines of a world and of all packages that it uses, sorted: order carries no meaning. `use` defines nothing, and

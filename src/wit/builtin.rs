@@ -1,79 +1,92 @@
-//! The WASI packages that come with the binary. build.rs takes their text from the pinned `wasip2` package.
+//! The WASI packages that come with the binary. build.rs takes their text from the pinned `wasip2` and `wasip3` packages.
 
 use super::load::{Gates, Loaded, WitFile, unresolved};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use wit_parser::{PackageId, Resolve};
 
-/// The version of every built-in package.
-pub const BUILT_IN_VERSION: &str = "0.2.12";
+/// A release of WASI.
+struct Release {
+    version: &'static str,
+    /// Path and text of each package.
+    files: &'static [(&'static str, &'static str)],
+}
 
-static WASI_0_2_12: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/wasi-0.2.12.rs"));
+/// All releases, the one that a name without a version means first.
+static RELEASES: [Release; 2] = [
+    Release { version: "0.2.12", files: include!(concat!(env!("OUT_DIR"), "/wasi-0.2.12.rs")) },
+    Release { version: "0.3.2", files: include!(concat!(env!("OUT_DIR"), "/wasi-0.3.2.rs")) },
+];
+
+impl Release {
+    fn files(&self) -> impl Iterator<Item = WitFile> {
+        self.files.iter().map(|(path, text)| WitFile { path: (*path).to_owned(), text: (*text).to_owned() })
+    }
+
+    /// Such as `wasi:http@0.2.12`, sorted.
+    fn packages(&self) -> Vec<String> {
+        let names = self.files.iter().filter_map(|(path, _)| path.rsplit('/').next()?.strip_suffix(".wit"));
+        let mut names: Vec<String> = names.map(|package| format!("wasi:{package}@{}", self.version)).collect();
+        names.sort();
+        names
+    }
+}
 
 /// One group per built-in package.
 pub(super) fn groups() -> impl Iterator<Item = WitFile> {
-    WASI_0_2_12.iter().map(|(path, text)| WitFile { path: (*path).to_owned(), text: (*text).to_owned() })
+    RELEASES.iter().flat_map(Release::files)
 }
 
-/// The names of the built-in packages, sorted, such as `wasi:http@0.2.12`.
+/// The names of the built-in packages, such as `wasi:http@0.2.12`: by release, then sorted.
 pub fn built_in_packages() -> Vec<String> {
-    let mut names: Vec<String> = WASI_0_2_12
-        .iter()
-        .filter_map(|(path, _)| path.rsplit('/').next()?.strip_suffix(".wit"))
-        .map(|package| format!("wasi:{package}@{BUILT_IN_VERSION}"))
-        .collect();
-    names.sort();
-    names
+    RELEASES.iter().flat_map(Release::packages).collect()
 }
 
-/// Loads all built-in packages and selects one by name: `wasi:http`, `wasi:http@0.2.12`, or `wasi`, `wasi@0.2.12` for all
-/// of them.
+/// Loads all packages of a release and selects by name: `wasi:http@0.2.12`, or `wasi@0.3.2` for all of them. Without a
+/// version it is the release that most engines and guests have, 0.2.12.
 pub fn built_in(name: &str, gates: &Gates) -> Result<Loaded> {
-    let mut resolve = gates.resolve();
-    let mut groups = Vec::new();
-    for file in groups_in_order() {
-        groups.push(unresolved(std::slice::from_ref(&file))?);
-    }
-    let mut packages = Vec::new();
-    if let Some(main) = groups.pop() {
-        resolve
-            .push_groups(main, groups)
-            .map_err(|e| Diagnostic::new(Code::Internal, "the built-in WASI packages do not resolve").cause(e))?;
-        packages = resolve.topological_packages();
-    }
     let (bare, version) = match name.split_once('@') {
         Some((bare, version)) => (bare, Some(version)),
         None => (name, None),
     };
-    let known = version.is_none_or(|v| v == BUILT_IN_VERSION);
-    if known && bare == "wasi" {
-        return Ok(Loaded { resolve, packages, world: None });
+    let Some(release) = RELEASES.iter().find(|r| version.is_none_or(|v| v == r.version)) else {
+        return Err(unknown(name, version.is_some()));
+    };
+    let mut resolve = gates.resolve();
+    let mut groups = Vec::new();
+    // The package that nothing else depends on comes last.
+    let mut files: Vec<WitFile> = release.files().collect();
+    files.sort_by_key(|file| file.path.ends_with("/http.wit"));
+    for file in &files {
+        groups.push(unresolved(std::slice::from_ref(file))?);
     }
-    let found = packages.iter().copied().find(|&id| known && is_named(&resolve, id, bare));
-    match found {
-        Some(id) => Ok(Loaded { resolve, packages: vec![id], world: None }),
-        None => {
-            let names = built_in_packages();
-            let mut error = Diagnostic::new(Code::UnknownPackage, format!("`{name}` is not a built-in package"))
-                .fact("built in", names.join(", "));
-            // Compare like with like: a version that was not typed is no difference.
-            let shown =
-                names.iter().map(|n| if version.is_some() { n.as_str() } else { n.split('@').next().unwrap_or(n) });
-            if let Some(near) = nearest(name, shown) {
-                error = error.hint(format!("did you mean `{near}`?"));
-            }
-            Err(error.hint("a WIT file or folder is named by its path, such as `./wit`"))
-        }
+    if let Some(main) = groups.pop() {
+        resolve
+            .push_groups(main, groups)
+            .map_err(|e| Diagnostic::new(Code::Internal, "the built-in WASI packages do not resolve").cause(e))?;
     }
-}
-
-/// All groups, the one that nothing else depends on last.
-fn groups_in_order() -> Vec<WitFile> {
-    let mut all: Vec<WitFile> = groups().collect();
-    all.sort_by_key(|file| file.path.ends_with("/http.wit"));
-    all
+    let mut packages = resolve.topological_packages();
+    if bare != "wasi" {
+        packages.retain(|&id| is_named(&resolve, id, bare));
+    }
+    if packages.is_empty() {
+        return Err(unknown(name, version.is_some()));
+    }
+    Ok(Loaded { resolve, packages, world: None, files })
 }
 
 fn is_named(resolve: &Resolve, id: PackageId, bare: &str) -> bool {
     let name = &resolve.packages[id].name;
     format!("{}:{}", name.namespace, name.name) == bare
+}
+
+fn unknown(name: &str, has_version: bool) -> Box<Diagnostic> {
+    let names = built_in_packages();
+    let mut error = Diagnostic::new(Code::UnknownPackage, format!("`{name}` is not a built-in package"))
+        .fact("built in", names.join(", "));
+    // Compare like with like: a version that was not typed is no difference.
+    let shown = names.iter().map(|n| if has_version { n.as_str() } else { n.split('@').next().unwrap_or(n) });
+    if let Some(near) = nearest(name, shown) {
+        error = error.hint(format!("did you mean `{near}`?"));
+    }
+    error.hint("a WIT file or folder is named by its path, such as `./wit`")
 }

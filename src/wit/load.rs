@@ -65,6 +65,23 @@ pub struct Loaded {
     pub packages: Vec<PackageId>,
     /// The world, where the source has exactly one by nature: a component.
     pub world: Option<WorldId>,
+    /// The texts that it was loaded from; none for binaries.
+    pub files: Vec<WitFile>,
+}
+
+impl Loaded {
+    /// Puts the text of the WIT into the places of an error that names a path and a range alone.
+    pub fn with_text(&self, mut error: Box<Diagnostic>) -> Box<Diagnostic> {
+        for error in std::iter::once(&mut error.place).chain(error.others.iter_mut().map(|e| &mut e.place)) {
+            if let Some(Place::Text { path, source, .. }) = error
+                && source.is_empty()
+                && let Some(file) = self.files.iter().find(|f| f.path == *path)
+            {
+                source.clone_from(&file.text);
+            }
+        }
+        error
+    }
 }
 
 /// Parses and resolves `sources`. Packages that are used but not supplied are taken from the built-in ones.
@@ -73,10 +90,12 @@ pub fn load(sources: &Sources, gates: &Gates) -> Result<Loaded> {
         Sources::Binary { path, bytes } => {
             let decoded = decode(path, bytes)?;
             Ok(match decoded {
-                DecodedWasm::WitPackage(resolve, package) => Loaded { resolve, packages: vec![package], world: None },
+                DecodedWasm::WitPackage(resolve, package) => {
+                    Loaded { resolve, packages: vec![package], world: None, files: Vec::new() }
+                }
                 DecodedWasm::Component(resolve, world) => {
                     let package = resolve.worlds[world].package;
-                    Loaded { resolve, packages: package.into_iter().collect(), world: Some(world) }
+                    Loaded { resolve, packages: package.into_iter().collect(), world: Some(world), files: Vec::new() }
                 }
             })
         }
@@ -96,7 +115,8 @@ pub fn load(sources: &Sources, gates: &Gates) -> Result<Loaded> {
             add_built_in(&resolve, &main, &mut groups)?;
             let package =
                 resolve.push_groups(main, groups).map_err(|e| resolve_error(&e, &resolve.source_map, &files))?;
-            Ok(Loaded { resolve, packages: vec![package], world: None })
+            let files = files.into_iter().cloned().collect();
+            Ok(Loaded { resolve, packages: vec![package], world: None, files })
         }
     }
 }

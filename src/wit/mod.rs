@@ -5,5 +5,5 @@
 mod builtin;
 mod load;
 
-pub use builtin::{BUILT_IN_VERSION, built_in, built_in_packages};
+pub use builtin::{built_in, built_in_packages};
 pub use load::{Gates, Loaded, Sources, WitFile, load, select_world};

@@ -1,11 +1,18 @@
 //! From a [`Resolve`] to a [`Document`].
 
-use super::ids::{Ids, legal};
-use super::model::{Document, File, Func, Module, Param, TypeName, Witx};
-use crate::abi::{Core, Direction, Kind, Resolve, Table, WorldFunction, world_functions};
-use crate::diagnostic::{Code, Diagnostic, Result};
-use std::collections::{HashMap, HashSet};
-use wit_parser::{Handle, InterfaceId, PackageId, Type, TypeDefKind, TypeId, WorldId, WorldItem};
+use super::ids::legal;
+use super::model::{Document, File, Func, FuncRole, Module, Param, Stability, WitParam, Witx};
+use super::text::{docs, function_text};
+use super::types::{Types, stability};
+use crate::abi::{
+    Abi, Core, Direction, ImportName, Kind, Lowering, Resolve, ResourceOp, Role, Signature, Table, WorldFunction,
+    built_ins, world_functions,
+};
+use crate::diagnostic::{Diagnostic, Place, Result};
+use indexmap::IndexMap;
+use semver::Version;
+use std::collections::HashSet;
+use wit_parser::{Function, InterfaceId, PackageId, Span, Type, TypeDefKind, TypeId, TypeOwner, WorldId, WorldItem};
 
 /// What to derive.
 #[derive(Debug, Clone)]
@@ -16,472 +23,526 @@ pub enum Scope {
     World(WorldId),
 }
 
-/// More elements than this in a fixed-length list are refused: WITX spells them out one by one.
-const MAX_FIXED_LIST: u32 = 4096;
+/// How to derive.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Names and forms.
+    pub abi: Abi,
+    /// Older versions under which interfaces of the same track are listed too, with what they had then.
+    pub aliases: Vec<Version>,
+}
 
-/// Derives WITX. Fails with [`Code::NotExpressible`] where WITX cannot say what the WIT says, and with
-/// [`Code::LayoutOverflow`] for types larger than 4 GiB.
-pub fn derive(resolve: &Resolve, scope: &Scope) -> Result<Document> {
-    let mut deriver = Deriver {
-        resolve,
-        table: Table::new(resolve),
-        ids: Ids::new(resolve),
-        types: Vec::new(),
-        defined: HashMap::new(),
-        used: HashSet::new(),
-    };
+/// A document, and the WIT behind it.
+#[derive(Debug)]
+pub struct Derived {
+    /// The document.
+    pub document: Document,
+    /// The WIT type behind each of its types; none for resources, blocks of lists and spilled parameters.
+    pub(super) origins: Vec<Option<Type>>,
+}
+
+/// More refusals than this are not collected.
+const MAX_REFUSALS: usize = 20;
+
+/// Derives WITX. Fails with [`crate::diagnostic::Code::NotExpressible`] where WITX cannot say what the WIT says, and with
+/// [`crate::diagnostic::Code::LayoutOverflow`] for types larger than 4 GiB; all such places are named at once. Places
+/// carry the path and the range of the WIT, but not its text.
+pub fn derive(resolve: &Resolve, scope: &Scope, options: &Options) -> Result<Derived> {
+    options.abi.check()?;
+    let mut deriver =
+        Deriver { resolve, options, types: Types::new(resolve), exported: HashSet::new(), refused: Vec::new() };
     let (title, files) = match scope {
         Scope::Packages(packages) => deriver.packages(packages)?,
         Scope::World(world) => deriver.world(*world)?,
     };
-    Ok(Document { title, types: deriver.types, files })
+    let mut refused = deriver.refused.into_iter();
+    if let Some(first) = refused.next() {
+        return Err(refused.fold(first, |all, next| all.and(*next)));
+    }
+    let Types { out: types, origins, .. } = deriver.types;
+    Ok(Derived { document: Document { title, abi: options.abi, types, files }, origins })
 }
 
-struct Deriver<'r> {
+/// The functions that `scope` implies, as [`derive`] lists them, without aliases.
+pub(super) fn functions<'r>(table: &mut Table<'r>, scope: &Scope, abi: Abi) -> Result<Vec<WorldFunction<'r>>> {
+    match scope {
+        Scope::World(world) => world_functions(table, *world, abi),
+        Scope::Packages(packages) => {
+            let resolve = table.resolve();
+            let mut all = Vec::new();
+            for &id in packages.iter().flat_map(|&p| resolve.packages[p].interfaces.values()) {
+                all.extend(table.interface_imports(id, abi)?);
+            }
+            all.extend(built_ins(table, abi));
+            Ok(all)
+        }
+    }
+}
+
+struct Deriver<'r, 'o> {
     resolve: &'r Resolve,
-    table: Table<'r>,
-    ids: Ids,
-    types: Vec<TypeName>,
-    /// WIT types that have a WITX form already.
-    defined: HashMap<TypeId, Witx>,
-    /// Ids that are taken.
-    used: HashSet<String>,
+    options: &'o Options,
+    types: Types<'r>,
+    /// The interfaces that the world exports.
+    exported: HashSet<InterfaceId>,
+    refused: Vec<Box<Diagnostic>>,
 }
 
-impl<'r> Deriver<'r> {
+impl<'r> Deriver<'r, '_> {
     fn packages(&mut self, packages: &[PackageId]) -> Result<(String, Vec<File>)> {
-        let mut files = Vec::new();
+        let mut files = Files::default();
         for &package in packages {
             for &id in self.resolve.packages[package].interfaces.values() {
-                let functions = self.table.interface_imports(id)?;
-                files.push(self.interface_file(id, functions)?);
+                self.interface_types(id)?;
+                let functions = self.types.table.interface_imports(id, self.options.abi);
+                let functions = self.kept(functions, self.resolve.interfaces[id].span)?.unwrap_or_default();
+                self.modules(Some(id), functions, &mut files)?;
+                // An interface of types alone has a file too, for those who look for it.
+                files.file(&self.file_name(Some(id)));
             }
         }
+        let rest = built_ins(&mut self.types.table, self.options.abi);
+        self.modules(None, rest, &mut files)?;
         let names: Vec<String> = packages.iter().map(|&p| self.resolve.packages[p].name.to_string()).collect();
-        Ok((names.join(", "), files))
+        Ok((names.join(", "), files.finish()))
     }
 
     fn world(&mut self, id: WorldId) -> Result<(String, Vec<File>)> {
         let world = &self.resolve.worlds[id];
-        let mut by_module: Vec<(Option<InterfaceId>, String, Vec<WorldFunction<'r>>)> = Vec::new();
-        let mut exports = Vec::new();
-        for function in world_functions(&mut self.table, id)? {
-            if function.direction == Direction::Export {
-                exports.push(function);
-                continue;
-            }
-            match by_module.iter_mut().find(|(_, module, _)| *module == function.name.module) {
-                Some((_, _, functions)) => functions.push(function),
-                None => by_module.push((function.interface, function.name.module.clone(), vec![function])),
-            }
-        }
-        // Interfaces without functions still define types.
+        let exports = world.exports.values().filter_map(|item| match item {
+            WorldItem::Interface { id, .. } => Some(*id),
+            _ => None,
+        });
+        self.exported = exports.collect();
         for item in world.imports.values().chain(world.exports.values()) {
             match item {
                 WorldItem::Interface { id, .. } => self.interface_types(*id)?,
-                WorldItem::Type { id, .. } => drop(self.named_type(*id)?),
+                WorldItem::Type { id, .. } => self.wit_type(*id)?,
                 WorldItem::Function(_) => {}
             }
         }
-        let mut files = Vec::new();
-        let mut own = Vec::new();
-        for (interface, module, functions) in by_module {
-            match interface {
-                Some(id) if !module.starts_with("[export]") => files.push(self.interface_file(id, functions)?),
-                _ => own.push(self.module(&module, None, functions)?),
-            }
+        let mut files = Files::default();
+        let functions = world_functions(&mut self.types.table, id, self.options.abi);
+        let functions = self.kept(functions, world.span)?.unwrap_or_default();
+        let mut by_interface: IndexMap<Option<InterfaceId>, Vec<WorldFunction<'r>>> = IndexMap::new();
+        for function in functions {
+            by_interface.entry(function.interface).or_default().push(function);
         }
-        let (intrinsics, root): (Vec<_>, Vec<_>) = own.into_iter().partition(|m| m.core_name.is_some());
-        if !root.is_empty() {
-            files.push(File { name: "root.witx".to_owned(), modules: root });
-        }
-        if !exports.is_empty() || !intrinsics.is_empty() {
-            let mut modules = vec![self.module("exports", None, exports)?];
-            modules.extend(intrinsics);
-            files.push(File { name: "exports.witx".to_owned(), modules });
+        for (interface, functions) in by_interface {
+            self.modules(interface, functions, &mut files)?;
         }
         let package = world.package.map(|p| self.resolve.id_of_name(p, &world.name));
-        Ok((package.unwrap_or_else(|| world.name.clone()), files))
-    }
-
-    fn interface_file(&mut self, id: InterfaceId, functions: Vec<WorldFunction<'r>>) -> Result<File> {
-        self.interface_types(id)?;
-        let docs = self.resolve.interfaces[id].docs.contents.clone();
-        let name = functions.first().map(|f| f.name.module.clone());
-        let name = name.or_else(|| self.resolve.id_of(id)).unwrap_or_else(|| self.ids.interface(id).to_owned());
-        let module = self.module(&name, docs, functions)?;
-        Ok(File { name: format!("{}.witx", self.ids.interface(id)), modules: vec![module] })
+        Ok((package.unwrap_or_else(|| world.name.clone()), files.finish()))
     }
 
     fn interface_types(&mut self, id: InterfaceId) -> Result<()> {
         for &ty in self.resolve.interfaces[id].types.values() {
-            self.named_type(ty)?;
+            self.wit_type(ty)?;
         }
         Ok(())
     }
 
-    fn module(&mut self, name: &str, docs: Option<String>, functions: Vec<WorldFunction<'r>>) -> Result<Module> {
-        // `[export]` has brackets, which no id can hold.
-        let (id, core_name) = match name.strip_prefix("[export]") {
-            Some(rest) => (format!("export:{rest}"), Some(name.to_owned())),
-            None => (name.to_owned(), None),
+    fn wit_type(&mut self, id: TypeId) -> Result<()> {
+        let defined = self.types.defined(id).map(drop);
+        self.kept(defined, self.resolve.types[id].span).map(drop)
+    }
+
+    /// Keeps a refusal, with its place, so that others are found too; stops when there are many.
+    fn kept<T>(&mut self, outcome: Result<T>, span: Span) -> Result<Option<T>> {
+        let mut error = match outcome {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) => error,
+        };
+        if error.place.is_none()
+            && let Some(location) = self.resolve.source_map.resolve_span(span)
+        {
+            let (path, span) = (location.path.to_owned(), location.range);
+            error = error.at(Place::Text { path, source: String::new(), span });
+        }
+        // A type that is refused is refused again wherever it is used.
+        if !self.refused.iter().any(|known| known.message == error.message && known.facts == error.facts) {
+            self.refused.push(error);
+        }
+        if self.refused.len() < MAX_REFUSALS {
+            return Ok(None);
+        }
+        let mut refused = std::mem::take(&mut self.refused).into_iter();
+        Err(refused.next().map_or_else(
+            || Diagnostic::new(crate::diagnostic::Code::Internal, "no refusal"),
+            |first| refused.fold(first, |all, next| all.and(*next)),
+        ))
+    }
+
+    fn file_name(&self, interface: Option<InterfaceId>) -> String {
+        format!("{}.witx", interface.map_or("root", |id| self.types.ids.interface(id)))
+    }
+
+    /// Sorts the functions of one interface, or of the world itself, into modules.
+    fn modules(
+        &mut self,
+        interface: Option<InterfaceId>,
+        functions: Vec<WorldFunction<'r>>,
+        files: &mut Files,
+    ) -> Result<()> {
+        for function in functions {
+            let span = function.call().map_or_else(Span::default, |(wit, _)| wit.span);
+            let func = self.func(&function);
+            let Some(func) = self.kept(func, span)? else { continue };
+            let is_intrinsic_of_export = matches!(&function.role, Role::Resource(op, _) if *op != ResourceOp::Drop)
+                || function.name.module.starts_with("[export]")
+                || function.name.module.starts_with("cm32p2|_ex_");
+            let file = match function.direction {
+                Direction::Import if !is_intrinsic_of_export => self.file_name(interface),
+                _ => EXPORTS.to_owned(),
+            };
+            self.put(interface, &function.name, function.direction, &file, func.clone(), files)?;
+            for alias in self.aliases(&function) {
+                self.put(
+                    interface,
+                    &alias,
+                    function.direction,
+                    &file,
+                    Func { name: alias.name.clone(), ..func.clone() },
+                    files,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        interface: Option<InterfaceId>,
+        name: &ImportName,
+        direction: Direction,
+        file: &str,
+        func: Func,
+        files: &mut Files,
+    ) -> Result<()> {
+        let id = match (direction, name.module.strip_prefix("[export]")) {
+            (Direction::Export, _) => "exports".to_owned(),
+            // `[export]` has brackets, which no id can hold.
+            (Direction::Import, Some(rest)) => format!("export:{rest}"),
+            (Direction::Import, None) => name.module.clone(),
         };
         legal(&id)?;
-        let funcs = functions.iter().map(|f| self.func(f)).collect::<Result<Vec<_>>>()?;
-        Ok(Module { id, core_name, docs, funcs })
+        let interface = interface.filter(|_| direction == Direction::Import);
+        let module = files.file(file).entry(id.clone()).or_insert_with(|| Module {
+            id,
+            core_name: name.module.clone(),
+            direction,
+            interface: interface.map(|id| self.types.interface_name(id)),
+            docs: interface.and_then(|id| docs(self.resolve.interfaces[id].docs.contents.as_deref()?)),
+            stability: interface.map(|id| stability(&self.resolve.interfaces[id].stability)).unwrap_or_default(),
+            funcs: Vec::new(),
+        });
+        module.funcs.push(func);
+        Ok(())
+    }
+
+    /// The names of a function under older versions of its interface, where those had it.
+    fn aliases(&self, function: &WorldFunction<'r>) -> Vec<ImportName> {
+        let Some(id) = function.interface else { return Vec::new() };
+        let interface = &self.resolve.interfaces[id];
+        let (Some(package), Some(own)) = (interface.package, &interface.name) else { return Vec::new() };
+        let package = &self.resolve.packages[package].name;
+        let Some(current) = &package.version else { return Vec::new() };
+        let track = wit_parser::PackageName::version_compat_track_string;
+        let full = format!("{}:{}/{own}@{current}", package.namespace, package.name);
+        let had = |version: &Version| {
+            [stability(&interface.stability), stability(function.stability(self.resolve))].iter().all(|s| match s {
+                Stability { unstable: Some(_), .. } => false,
+                Stability { since: Some(since), .. } => Version::parse(since).is_ok_and(|since| since <= *version),
+                _ => true,
+            })
+        };
+        let older = |version: &&Version| *version < current && track(version) == track(current) && had(version);
+        let versions = self.options.aliases.iter().filter(older);
+        versions
+            .map(|version| {
+                let renamed = full.replace(&format!("@{current}"), &format!("@{version}"));
+                ImportName {
+                    module: function.name.module.replace(&full, &renamed),
+                    name: function.name.name.replace(&full, &renamed),
+                }
+            })
+            // Under another name, or under a canonical version, all versions look the same.
+            .filter(|name| *name != function.name)
+            .collect()
     }
 
     fn func(&mut self, function: &WorldFunction<'r>) -> Result<Func> {
-        let (params, result, docs) = match &function.function {
-            None => self.intrinsic(function)?,
-            Some((wit, signature)) => {
-                let mut names = HashSet::new();
-                let mut params = Vec::new();
-                if signature.params_spilled {
-                    let record = self.params_record(function, wit)?;
-                    params.push(Param { name: "args.ptr".into(), ty: Witx::ConstPointer(record.into()) });
-                } else {
-                    for (param, &ty) in wit.params.iter().zip(&signature.params) {
-                        names.insert(param.name.clone());
-                        let flat = self.table.get(ty).flat.clone().unwrap_or_default();
-                        params.extend(self.flat_param(&param.name, &param.ty, &flat)?);
-                    }
-                }
-                let mut result = None;
-                match (&wit.result, signature.result_spilled, function.direction) {
-                    (Some(ty), true, Direction::Import) => {
-                        let pointee = self.in_memory(ty)?;
-                        params.push(Param { name: "ret.ptr".into(), ty: Witx::Pointer(pointee.into()) });
-                    }
-                    (Some(_), true, Direction::Export) => {
-                        result = Some(Param { name: "ret.ptr".into(), ty: Witx::Builtin("u32") });
-                    }
-                    (Some(ty), false, _) => {
-                        if let Some(&core) = signature.core.results.first() {
-                            let ty = self.handle_or(ty, core)?;
-                            let name = if names.contains("ret") { "ret.value" } else { "ret" };
-                            result = Some(Param { name: name.into(), ty });
-                        }
-                    }
-                    (None, ..) => {}
-                }
-                (params, result, wit.docs.contents.clone())
+        let mut slots = Slots::default();
+        let role = match &function.role {
+            Role::Call { function: wit, signature, lowering } => {
+                self.call(wit, signature, *lowering, function, &mut slots)?
             }
+            Role::TaskReturn { function: wit, signature } => {
+                let result = wit.result.as_ref().map(|ty| self.types.in_memory(ty)).transpose()?;
+                match (&wit.result, &result) {
+                    (Some(_), Some(area)) if signature.params_spilled => {
+                        slots.param("ret.ptr", Witx::ConstPointer(area.clone().into()));
+                    }
+                    (Some(ty), _) => drop(self.flat("ret", ty, false, &mut slots)?),
+                    _ => {}
+                }
+                FuncRole::TaskReturn { result }
+            }
+            Role::PostReturn(_) => {
+                slots.params.extend(function.core.params.iter().map(|&core| param("ret", scalar(core))));
+                FuncRole::PostReturn
+            }
+            Role::Callback(_) => {
+                slots.words(&["event", "index", "payload"]);
+                slots.result("status", Core::I32);
+                FuncRole::Callback
+            }
+            Role::Resource(op, ty) => {
+                let resource = self.types.defined(*ty)?;
+                let handle = matches!(op, ResourceOp::Drop | ResourceOp::Rep);
+                slots.param("self", if handle { resource.clone() } else { Witx::Builtin("u32") });
+                match op {
+                    ResourceOp::New => slots.result = Some(param("ret", resource.clone())),
+                    ResourceOp::Rep => slots.result("ret", Core::I32),
+                    ResourceOp::Drop | ResourceOp::Dtor => {}
+                }
+                FuncRole::Resource(*op, resource)
+            }
+            Role::Channel { op, ty } => self.channel(op, *ty, &function.core.params, &mut slots)?,
+            Role::BuiltIn(names) => {
+                slots.words(names);
+                if !function.core.results.is_empty() {
+                    slots.result("ret", Core::I32);
+                }
+                FuncRole::BuiltIn
+            }
+            Role::Realloc => {
+                slots.words(&["old.ptr", "old.size", "align", "new.size"]);
+                slots.result("ret.ptr", Core::I32);
+                FuncRole::Realloc
+            }
+            Role::Initialize => FuncRole::Initialize,
         };
-        let mut notes = Vec::new();
-        notes.extend(function.needs.memory.then_some("memory"));
-        notes.extend(function.needs.realloc.then_some("realloc"));
-        notes.extend(function.function.is_none().then_some("intrinsic"));
-        Ok(Func { name: function.name.name.clone(), docs, params, result, notes })
+        let docs = function.call().and_then(|(wit, _)| docs(wit.docs.contents.as_deref()?));
+        Ok(Func {
+            name: function.name.name.clone(),
+            docs,
+            role,
+            params: slots.params,
+            result: slots.result,
+            needs: function.needs,
+            stability: stability(function.stability(self.resolve)),
+        })
     }
 
-    /// `[resource-drop]r` and its kin: a handle (or representation) in, at most one out.
-    fn intrinsic(&mut self, function: &WorldFunction<'r>) -> Result<(Vec<Param>, Option<Param>, Option<String>)> {
-        let ty = match function.resource {
-            Some(id) if function.core.results.is_empty() && function.direction == Direction::Import => {
-                self.named_type(id)?
+    fn call(
+        &mut self,
+        wit: &'r Function,
+        signature: &Signature,
+        lowering: Lowering,
+        function: &WorldFunction<'r>,
+        slots: &mut Slots,
+    ) -> Result<FuncRole> {
+        let mut params = Vec::new();
+        for param in &wit.params {
+            let rep = lowering.is_export() && self.is_rep(&param.ty);
+            let ty = self.types.in_memory(&param.ty)?;
+            let taken = match signature.params_spilled {
+                true => None,
+                false => Some(self.flat(&param.name, &param.ty, rep, slots)?),
+            };
+            params.push(WitParam { name: param.name.clone(), ty, slots: taken, rep });
+        }
+        if signature.params_spilled {
+            let area = self.params_record(wit, signature, function.interface, &params)?;
+            slots.param("args.ptr", Witx::ConstPointer(area.into()));
+        }
+        let result = wit.result.as_ref().map(|ty| self.types.in_memory(ty)).transpose()?;
+        match (&wit.result, &result, lowering) {
+            (Some(_), Some(area), Lowering::Import | Lowering::ImportAsync) if signature.result_spilled => {
+                slots.param("ret.ptr", Witx::Pointer(area.clone().into()));
             }
-            _ => Witx::Builtin("u32"),
-        };
-        let params = vec![Param { name: "self".into(), ty }];
-        let result = function.core.results.first().map(|_| Param { name: "ret".into(), ty: Witx::Builtin("u32") });
-        Ok((params, result, None))
+            (Some(_), Some(_), Lowering::Export) if signature.result_spilled => slots.result("ret.ptr", Core::I32),
+            (Some(ty), ..) if matches!(lowering, Lowering::Import | Lowering::Export) => {
+                if let Some(&core) = signature.core.results.first() {
+                    slots.result = Some(param("ret", self.handle_or(ty, core)?));
+                }
+            }
+            _ => {}
+        }
+        if matches!(lowering, Lowering::ImportAsync | Lowering::ExportCallback) {
+            slots.result("status", Core::I32);
+        }
+        slots.distinct();
+        let wit = function_text(self.resolve, &mut self.types.table, wit);
+        Ok(FuncRole::Call { lowering, wit, params, result })
     }
 
-    fn flat_param(&mut self, name: &str, ty: &Type, flat: &[Core]) -> Result<Vec<Param>> {
+    /// Pushes the flat slots of a value and says how many they are.
+    fn flat(&mut self, name: &str, ty: &Type, rep: bool, slots: &mut Slots) -> Result<usize> {
+        let id = self.types.table.ty(ty)?;
+        let laid_out = self.types.table.get(id);
         // A top-level string or list may stay typed: witx lowers it to the same pointer and length.
-        if self.is_list(ty) {
-            return Ok(vec![Param { name: name.to_owned(), ty: self.in_memory(ty)? }]);
+        if matches!(laid_out.kind, Kind::String | Kind::List(_)) {
+            slots.param(name, self.types.in_memory(ty)?);
+            return Ok(2);
         }
-        match flat {
-            [] => Ok(Vec::new()),
-            [core] => Ok(vec![Param { name: name.to_owned(), ty: self.handle_or(ty, *core)? }]),
-            slots => Ok(slots
-                .iter()
-                .enumerate()
-                .map(|(i, &core)| Param { name: format!("{name}.{i}"), ty: scalar(core) })
-                .collect()),
+        let flat = laid_out.flat.clone().unwrap_or_default();
+        match flat.as_slice() {
+            [core] if rep => slots.param(name, scalar(*core)),
+            [core] => slots.param(name, self.handle_or(ty, *core)?),
+            many => {
+                let numbered = many.iter().enumerate().map(|(i, &core)| param(&format!("{name}.{i}"), scalar(core)));
+                slots.params.extend(numbered);
+            }
         }
-    }
-
-    fn is_list(&mut self, ty: &Type) -> bool {
-        self.table.ty(ty).is_ok_and(|id| matches!(self.table.get(id).kind, Kind::String | Kind::List(_)))
+        Ok(flat.len())
     }
 
     /// A flat slot: handles keep their type, everything else is the unsigned core type, because typed consumers check
     /// what canonical lifting ignores.
     fn handle_or(&mut self, ty: &Type, core: Core) -> Result<Witx> {
-        let id = self.table.ty(ty)?;
-        match self.table.get(id).kind {
-            Kind::Own(resource) | Kind::Borrow(resource) => self.named_type(resource),
-            _ => Ok(scalar(core)),
+        match self.handle(ty) {
+            Some((resource, _)) => self.types.defined(resource),
+            None => Ok(scalar(core)),
         }
     }
 
-    /// The record that `args.ptr` points to when parameters are spilled.
-    fn params_record(&mut self, function: &WorldFunction<'r>, wit: &wit_parser::Function) -> Result<Witx> {
-        let fields =
-            wit.params.iter().map(|p| Ok((p.name.clone(), self.in_memory(&p.ty)?))).collect::<Result<Vec<_>>>()?;
-        let owner = match function.interface {
-            Some(id) => self.ids.interface(id).to_owned(),
-            None => "root".to_owned(),
-        };
+    /// The resource of an `own` or `borrow`, and whether it is borrowed.
+    fn handle(&self, ty: &Type) -> Option<(TypeId, bool)> {
+        let mut ty = *ty;
+        while let Type::Id(id) = ty {
+            match &self.resolve.types[id].kind {
+                TypeDefKind::Type(origin) => ty = *origin,
+                TypeDefKind::Handle(wit_parser::Handle::Own(resource)) => return Some((*resource, false)),
+                TypeDefKind::Handle(wit_parser::Handle::Borrow(resource)) => return Some((*resource, true)),
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// A borrow of a resource that this world exports reaches the guest as its representation (*Lowering*,
+    /// `lower_borrow`).
+    fn is_rep(&self, ty: &Type) -> bool {
+        let Some((mut resource, true)) = self.handle(ty) else { return false };
+        while let TypeDefKind::Type(Type::Id(origin)) = &self.resolve.types[resource].kind {
+            resource = *origin;
+        }
+        matches!(self.resolve.types[resource].owner, TypeOwner::Interface(id) if self.exported.contains(&id))
+    }
+
+    fn params_record(
+        &mut self,
+        wit: &Function,
+        signature: &Signature,
+        interface: Option<InterfaceId>,
+        params: &[WitParam],
+    ) -> Result<Witx> {
+        let owner = interface.map_or_else(|| "root".to_owned(), |id| self.types.ids.interface(id).to_owned());
         let name = wit.name.replace(['[', ']'], "#");
-        let def = Witx::Record(fields);
         let id = format!("{owner}.{}.params", name.trim_start_matches('#'));
-        // A function that is both imported and exported has one record.
-        if let Some(known) = self.types.iter().find(|t| t.id == id) {
-            if known.def == def {
-                return Ok(Witx::Name(id));
-            }
-            return Err(Diagnostic::new(Code::NotExpressible, format!("two types would share the WITX id `${id}`")));
+        let fields = params.iter().map(|p| (p.name.clone(), p.ty.clone())).collect();
+        let (mut size, mut align) = (0u64, 1u32);
+        for &id in &signature.params {
+            let ty = self.types.table.get(id);
+            size = size.next_multiple_of(u64::from(ty.align)) + u64::from(ty.size);
+            align = align.max(ty.align);
         }
-        self.add(TypeName { id: id.clone(), docs: None, note: Some("params"), def, origin: None })?;
-        Ok(Witx::Name(id))
+        let size = u32::try_from(size.next_multiple_of(u64::from(align)))
+            .map_err(|_| Diagnostic::new(crate::diagnostic::Code::LayoutOverflow, "parameters of more than 4 GiB"))?;
+        self.types.params(&id, format!("parameters of {}", wit.name), fields, (size, align))
     }
 
-    /// A reference to the type that has the memory layout of `ty`.
-    fn in_memory(&mut self, ty: &Type) -> Result<Witx> {
-        Ok(match ty {
-            Type::Bool => self.bool()?,
-            Type::U8 => Witx::Builtin("u8"),
-            Type::U16 => Witx::Builtin("u16"),
-            Type::U32 => Witx::Builtin("u32"),
-            Type::U64 => Witx::Builtin("u64"),
-            Type::S8 => Witx::Builtin("s8"),
-            Type::S16 => Witx::Builtin("s16"),
-            Type::S32 => Witx::Builtin("s32"),
-            Type::S64 => Witx::Builtin("s64"),
-            Type::F32 => Witx::Builtin("f32"),
-            Type::F64 => Witx::Builtin("f64"),
-            Type::Char => Witx::Builtin("char"),
-            Type::String => Witx::Builtin("string"),
-            Type::ErrorContext => self.structural("error-context", Some("error-context"), Witx::Handle, None)?,
-            Type::Id(id) => self.named_type(*id)?,
-        })
-    }
-
-    /// WITX's own `bool` is four bytes wide, the canonical one is one.
-    fn bool(&mut self) -> Result<Witx> {
-        let def = Witx::Enum("u8", vec!["false".to_owned(), "true".to_owned()]);
-        self.structural("bool", None, def, Some(Type::Bool))
-    }
-
-    fn named_type(&mut self, id: TypeId) -> Result<Witx> {
-        if let Some(known) = self.defined.get(&id) {
-            return Ok(known.clone());
+    /// `stream.read` and its kin: an end, and where values are moved, a buffer.
+    fn channel(&mut self, op: &str, ty: TypeId, params: &[Core], slots: &mut Slots) -> Result<FuncRole> {
+        let channel = self.types.in_memory(&Type::Id(ty))?;
+        let payload = match &self.resolve.types[ty].kind {
+            TypeDefKind::Stream(payload) | TypeDefKind::Future(payload) => *payload,
+            _ => None,
+        };
+        if !params.is_empty() {
+            slots.param("self", channel.clone());
         }
-        if !self.is_resource(id) {
-            // Also bounds how deep this recurses.
-            self.table.ty(&Type::Id(id))?;
-        }
-        let def = &self.resolve.types[id];
-        let witx = match (&def.name, &def.kind) {
-            // A `use`: the origin's id.
-            (Some(_), TypeDefKind::Type(Type::Id(origin))) if self.resolve.types[*origin].owner != def.owner => {
-                self.named_type(*origin)?
-            }
-            (Some(name), kind) => {
-                let definition = self.definition(id, kind).map_err(|e| e.in_item(name))?;
-                let ty_id = self.ids.named(self.resolve, id, name);
-                if self.used.contains(&ty_id) {
-                    return Err(Diagnostic::new(
-                        Code::NotExpressible,
-                        format!("two types would share the WITX id `${ty_id}`"),
-                    ));
+        if params.len() > 1 {
+            let buffer = match payload {
+                Some(payload) => {
+                    let payload = Box::new(self.types.in_memory(&payload)?);
+                    if op.ends_with("read") { Witx::Pointer(payload) } else { Witx::ConstPointer(payload) }
                 }
-                let is_resource = matches!(kind, TypeDefKind::Resource);
-                self.add(TypeName {
-                    id: ty_id.clone(),
-                    docs: def.docs.contents.clone(),
-                    note: is_resource.then_some("resource"),
-                    def: definition,
-                    // A resource has no layout, nor has another name for one.
-                    origin: (!self.is_resource(id)).then_some(Type::Id(id)),
-                })?;
-                Witx::Name(ty_id)
-            }
-            (None, kind) => self.anonymous(id, kind)?,
-        };
-        self.defined.insert(id, witx.clone());
-        Ok(witx)
-    }
-
-    fn is_resource(&self, mut id: TypeId) -> bool {
-        while let TypeDefKind::Type(Type::Id(origin)) = &self.resolve.types[id].kind {
-            id = *origin;
+                None => Witx::Builtin("u32"),
+            };
+            slots.param("buffer.ptr", buffer);
         }
-        matches!(self.resolve.types[id].kind, TypeDefKind::Resource)
+        if params.len() > 2 {
+            slots.param("buffer.len", Witx::Builtin("u32"));
+        }
+        match op {
+            "new" => slots.result("ret", Core::I64),
+            "drop-readable" | "drop-writable" => {}
+            _ => slots.result("ret", Core::I32),
+        }
+        Ok(FuncRole::Channel(op.to_owned(), channel))
+    }
+}
+
+/// Where the exports of a world stand, and their intrinsics.
+const EXPORTS: &str = "exports.witx";
+
+/// Files and modules by name, in the order in which they were met; exports last.
+#[derive(Default)]
+struct Files(IndexMap<String, IndexMap<String, Module>>);
+
+impl Files {
+    fn file(&mut self, name: &str) -> &mut IndexMap<String, Module> {
+        self.0.entry(name.to_owned()).or_default()
     }
 
-    fn anonymous(&mut self, id: TypeId, kind: &TypeDefKind) -> Result<Witx> {
-        let origin = Some(Type::Id(id));
-        match kind {
-            TypeDefKind::List(_) | TypeDefKind::Map(..) | TypeDefKind::Type(_) => self.definition(id, kind),
-            TypeDefKind::Handle(Handle::Own(r)) => {
-                let target = self.named_type(*r)?;
-                self.structural(&format!("own<{}>", mangle(&target)), Some("own"), target, origin)
+    fn finish(mut self) -> Vec<File> {
+        if let Some((name, mut modules)) = self.0.shift_remove_entry(EXPORTS) {
+            // The exports themselves before the intrinsics that they are made with.
+            if let Some(index) = modules.get_index_of("exports") {
+                modules.move_index(index, 0);
             }
-            TypeDefKind::Handle(Handle::Borrow(r)) => {
-                let target = self.named_type(*r)?;
-                self.structural(&format!("borrow<{}>", mangle(&target)), Some("borrow"), target, origin)
-            }
-            _ => {
-                let definition = self.definition(id, kind)?;
-                let note = match kind {
-                    TypeDefKind::Stream(_) => Some("stream"),
-                    TypeDefKind::Future(_) => Some("future"),
-                    _ => None,
-                };
-                let name = self.structural_name(kind)?;
-                self.structural(&name, note, definition, origin)
-            }
+            self.0.insert(name, modules);
+        }
+        let files = self.0.into_iter();
+        files.map(|(name, modules)| File { name, modules: modules.into_values().collect() }).collect()
+    }
+}
+
+/// Flat parameters and the result while they are collected.
+#[derive(Default)]
+struct Slots {
+    params: Vec<Param>,
+    result: Option<Param>,
+}
+
+impl Slots {
+    fn param(&mut self, name: &str, ty: Witx) {
+        self.params.push(param(name, ty));
+    }
+
+    fn words(&mut self, names: &[&str]) {
+        self.params.extend(names.iter().map(|name| param(name, Witx::Builtin("u32"))));
+    }
+
+    fn result(&mut self, name: &str, core: Core) {
+        self.result = Some(param(name, scalar(core)));
+    }
+
+    /// Parameters and the result share one scope; WIT lets a parameter be called `ret`.
+    fn distinct(&mut self) {
+        if let Some(result) = &mut self.result
+            && self.params.iter().any(|p| p.name == result.name)
+        {
+            result.name.push_str(".value");
         }
     }
+}
 
-    fn structural_name(&mut self, kind: &TypeDefKind) -> Result<String> {
-        let mut part = |ty: &Option<Type>| match ty {
-            Some(ty) => Ok::<_, Box<Diagnostic>>(mangle(&self.in_memory(ty)?)),
-            None => Ok("unit".to_owned()),
-        };
-        Ok(match kind {
-            TypeDefKind::Option(ty) => format!("option<{}>", part(&Some(*ty))?),
-            TypeDefKind::Result(r) => format!("result<{}|{}>", part(&r.ok)?, part(&r.err)?),
-            TypeDefKind::Tuple(t) => {
-                let parts = t.types.iter().map(|ty| part(&Some(*ty))).collect::<Result<Vec<_>>>()?;
-                format!("tuple<{}>", parts.join("|"))
-            }
-            TypeDefKind::FixedLengthList(ty, n) => format!("list<{}|{n}>", part(&Some(*ty))?),
-            TypeDefKind::Stream(ty) => format!("stream<{}>", part(ty)?),
-            TypeDefKind::Future(ty) => format!("future<{}>", part(ty)?),
-            other => {
-                return Err(Diagnostic::new(Code::NotExpressible, format!("a `{}` without a name", other.as_str())));
-            }
-        })
-    }
-
-    /// Defines a type by its structure, once.
-    fn structural(&mut self, id: &str, note: Option<&'static str>, def: Witx, origin: Option<Type>) -> Result<Witx> {
-        if !self.used.contains(id) {
-            self.add(TypeName { id: id.to_owned(), docs: None, note, def, origin })?;
-        }
-        Ok(Witx::Name(id.to_owned()))
-    }
-
-    fn definition(&mut self, id: TypeId, kind: &TypeDefKind) -> Result<Witx> {
-        Ok(match kind {
-            TypeDefKind::Resource => Witx::Handle,
-            TypeDefKind::Stream(ty) | TypeDefKind::Future(ty) => {
-                if let Some(ty) = ty {
-                    self.in_memory(ty)?;
-                }
-                Witx::Handle
-            }
-            TypeDefKind::Handle(Handle::Own(r) | Handle::Borrow(r)) => self.named_type(*r)?,
-            TypeDefKind::Type(ty) => self.in_memory(ty)?,
-            TypeDefKind::List(ty) => Witx::List(self.in_memory(ty)?.into()),
-            TypeDefKind::Map(key, value) => {
-                let pair = Witx::Tuple(vec![self.in_memory(key)?, self.in_memory(value)?]);
-                Witx::List(pair.into())
-            }
-            TypeDefKind::FixedLengthList(ty, n) => {
-                if *n > MAX_FIXED_LIST {
-                    return Err(Diagnostic::new(
-                        Code::NotExpressible,
-                        format!(
-                            "a list of {n} elements: WITX has no arrays, and at most {MAX_FIXED_LIST} are spelled out"
-                        ),
-                    ));
-                }
-                Witx::Tuple(vec![self.in_memory(ty)?; *n as usize])
-            }
-            TypeDefKind::Record(r) if r.fields.is_empty() => {
-                return Err(Diagnostic::new(Code::NotExpressible, "a record without fields"));
-            }
-            TypeDefKind::Record(r) => {
-                let fields = r.fields.iter().map(|f| Ok((f.name.clone(), self.in_memory(&f.ty)?)));
-                Witx::Record(fields.collect::<Result<Vec<_>>>()?)
-            }
-            TypeDefKind::Tuple(t) if t.types.is_empty() => {
-                return Err(Diagnostic::new(Code::NotExpressible, "a tuple without members"));
-            }
-            TypeDefKind::Tuple(t) => {
-                Witx::Tuple(t.types.iter().map(|ty| self.in_memory(ty)).collect::<Result<Vec<_>>>()?)
-            }
-            TypeDefKind::Flags(_)
-            | TypeDefKind::Enum(_)
-            | TypeDefKind::Variant(_)
-            | TypeDefKind::Option(_)
-            | TypeDefKind::Result(_) => self.tagged(id, kind)?,
-            TypeDefKind::Unknown => {
-                return Err(Diagnostic::new(Code::NotExpressible, "a type that was never resolved"));
-            }
-        })
-    }
-
-    /// Types with an explicit tag or representation, always of the table's size: WITX's own defaults are `u32`.
-    fn tagged(&mut self, id: TypeId, kind: &TypeDefKind) -> Result<Witx> {
-        let laid_out = self.table.ty(&Type::Id(id))?;
-        let tag = match &self.table.get(laid_out).kind {
-            Kind::Flags { tag, .. } => tag.name(),
-            Kind::Variant(v) => v.tag.name(),
-            _ => return Err(Diagnostic::new(Code::Internal, "a tagged type without a tag")),
-        };
-        let cases: Vec<(String, Option<Type>)> = match kind {
-            TypeDefKind::Flags(f) => {
-                return Ok(Witx::Flags(tag, f.flags.iter().map(|f| f.name.clone()).collect()));
-            }
-            TypeDefKind::Enum(e) => {
-                return Ok(Witx::Enum(tag, e.cases.iter().map(|c| c.name.clone()).collect()));
-            }
-            TypeDefKind::Variant(v) => v.cases.iter().map(|c| (c.name.clone(), c.ty)).collect(),
-            TypeDefKind::Option(ty) => vec![("none".into(), None), ("some".into(), Some(*ty))],
-            TypeDefKind::Result(r) => vec![("ok".into(), r.ok), ("err".into(), r.err)],
-            _ => Vec::new(),
-        };
-        let mut out = Vec::new();
-        for (name, ty) in &cases {
-            out.push((name.clone(), ty.as_ref().map(|ty| self.in_memory(ty)).transpose()?));
-        }
-        self.pad(laid_out, &mut out);
-        Ok(Witx::Variant(tag, out))
-    }
-
-    /// The `witx` crate sizes each case at its own alignment, so a variant whose largest payload is not its most
-    /// aligned one comes out too small. Widening the most aligned payload up to the variant's end cures that without
-    /// reaching beyond it: that payload starts at the canonical offset and ends at the canonical size.
-    fn pad(&self, id: crate::abi::TyId, cases: &mut [(String, Option<Witx>)]) {
-        let ty = self.table.get(id);
-        let Kind::Variant(variant) = &ty.kind else { return };
-        let payload = |i: usize| variant.cases[i].ty.map(|t| self.table.get(t));
-        let tag = variant.tag.size();
-        let sized = (0..cases.len()).filter_map(payload).map(|p| {
-            let align = p.align.max(tag);
-            (tag.next_multiple_of(p.align) + p.size).next_multiple_of(align)
-        });
-        if sized.max().unwrap_or(tag) == ty.size {
-            return;
-        }
-        let Some(widest) = (0..cases.len()).rev().max_by_key(|&i| payload(i).map_or(0, |p| p.align)) else { return };
-        let (Some(p), Some(witx)) = (payload(widest), &mut cases[widest].1) else { return };
-        let missing = ty.size - variant.payload - p.size;
-        let unit = match p.align {
-            8 => "u64",
-            4 => "u32",
-            2 => "u16",
-            _ => "u8",
-        };
-        let mut members = vec![witx.clone()];
-        members.extend((0..missing / p.align).map(|_| Witx::Builtin(unit)));
-        *witx = Witx::Tuple(members);
-    }
-
-    fn add(&mut self, ty: TypeName) -> Result<()> {
-        legal(&ty.id)?;
-        self.used.insert(ty.id.clone());
-        self.types.push(ty);
-        Ok(())
-    }
+fn param(name: &str, ty: Witx) -> Param {
+    Param { name: name.to_owned(), ty }
 }
 
 fn scalar(core: Core) -> Witx {
@@ -491,15 +552,4 @@ fn scalar(core: Core) -> Witx {
         Core::F32 => "f32",
         Core::F64 => "f64",
     })
-}
-
-/// A type reference as part of a structural id.
-fn mangle(ty: &Witx) -> String {
-    match ty {
-        Witx::Builtin(name) => (*name).to_owned(),
-        Witx::Name(id) => id.clone(),
-        Witx::List(ty) => format!("list<{}>", mangle(ty)),
-        Witx::Tuple(types) => format!("tuple<{}>", types.iter().map(mangle).collect::<Vec<_>>().join("|")),
-        _ => "handle".to_owned(),
-    }
 }

@@ -4,14 +4,24 @@
 //! layout equals the Canonical ABI's. The dialect is WITX 0.9, the one that is read today. `docs/witx.md` has the mapping.
 
 mod derive;
+mod dummy;
 mod ids;
+mod json;
+mod markdown;
 mod model;
 mod print;
 mod read;
+mod rebuild;
+mod sexpr;
+mod text;
+mod types;
 mod verify;
 
-pub use derive::{Scope, derive};
-pub use model::{Document, File, Func, Module, Param, TypeName, Witx};
-pub use print::{PrintOptions, print};
-pub use read::{WitxFunction, read};
+pub use derive::{Derived, Options, Scope, derive};
+pub use json::{Model, json};
+pub use markdown::markdown;
+pub use model::{Document, File, Func, FuncRole, Module, Param, Stability, TypeKind, TypeName, WitParam, Witx};
+pub use print::{PrintOptions, print, single};
+pub use read::{Derivation, Reading, WitxFunction, read};
+pub use rebuild::{FuncAbi, Rebuilt};
 pub use verify::{Counts, verify, verify_table};

@@ -1,6 +1,7 @@
 //! Text of a [`Document`]: one file of types, one per interface, and `all.witx`.
 
-use super::model::{Document, Func, Module, Param, TypeName, Witx};
+use super::model::{Document, Func, FuncRole, Module, Param, Stability, TypeKind, TypeName, Witx};
+use crate::abi::{Direction, Forms, ResourceOp};
 use std::fmt::Write;
 
 /// How to print.
@@ -17,28 +18,76 @@ pub fn print(document: &Document, options: PrintOptions) -> Vec<(String, String)
         document.title,
         env!("CARGO_PKG_VERSION")
     );
-    let mut printer = Printer { out: header.clone(), docs: options.docs };
+    let printer = |head: &str| Printer { out: format!("{header}{head}"), docs: options.docs };
+    let mut types = printer("");
     for ty in &document.types {
-        printer.out.push('\n');
-        printer.type_name(ty);
+        types.out.push('\n');
+        types.type_name(ty);
     }
-    let mut files = vec![("types.witx".to_owned(), printer.out)];
+    let mut files = vec![("types.witx".to_owned(), types.out)];
     for file in &document.files {
-        let mut printer = Printer { out: header.clone(), docs: options.docs };
-        printer.out.push_str("\n(use \"types.witx\")\n");
+        let mut printer = printer("\n(use \"types.witx\")\n");
         for module in &file.modules {
             printer.out.push('\n');
             printer.module(module);
         }
         files.push((file.name.clone(), printer.out));
     }
-    let mut all = header;
-    all.push_str("\n(use \"types.witx\")\n");
+    let mut all = printer("\n");
+    all.line(0, &format!("(@cabi document {}{})", quoted(&document.title), document_words(document)));
+    all.line(0, "(use \"types.witx\")");
     for file in &document.files {
-        all.push_str(&format!("(use \"{}\")\n", file.name));
+        all.line(0, &format!("(use \"{}\")", file.name));
     }
-    files.push(("all.witx".to_owned(), all));
+    files.push((ALL.to_owned(), all.out));
     files
+}
+
+/// The file that uses all others and says what they are together.
+pub(super) const ALL: &str = "all.witx";
+
+/// All files as one document, for standard output: the header once, and no `use`.
+pub fn single(files: &[(String, String)]) -> String {
+    let is_header = |line: &&str| line.starts_with(";; ");
+    let mut out = String::new();
+    for (name, text) in files {
+        if out.is_empty() {
+            out.extend(text.lines().take_while(is_header).flat_map(|line| [line, "\n"]));
+        }
+        let body = text.lines().skip_while(is_header).filter(|line| !line.starts_with("(use "));
+        let body: Vec<&str> = body.skip_while(|line| line.is_empty()).collect();
+        if !body.is_empty() {
+            let _ = write!(out, "\n;; ---- {name}\n{}\n", body.join("\n"));
+        }
+    }
+    out
+}
+
+fn document_words(document: &Document) -> String {
+    format!(" (names {}) (forms {})", document.abi.names.name(), document.abi.forms.name())
+}
+
+impl Forms {
+    /// The word for it on the command line and in annotations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Forms::Sync => "sync",
+            Forms::Async => "async",
+            Forms::All => "all",
+        }
+    }
+}
+
+impl ResourceOp {
+    /// The word for it in annotations and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            ResourceOp::Drop => "resource-drop",
+            ResourceOp::New => "resource-new",
+            ResourceOp::Rep => "resource-rep",
+            ResourceOp::Dtor => "resource-dtor",
+        }
+    }
 }
 
 struct Printer {
@@ -55,15 +104,15 @@ impl Printer {
     fn docs(&mut self, indent: usize, docs: Option<&str>) {
         if let (true, Some(docs)) = (self.docs, docs) {
             for line in docs.lines() {
-                self.line(indent, format!(";;; {}", line.trim_end()).trim_end());
+                self.line(indent, format!(";;; {line}").trim_end());
             }
         }
     }
 
     fn type_name(&mut self, ty: &TypeName) {
         self.docs(0, ty.docs.as_deref());
-        let note = ty.note.map(|n| format!(" (@cabi {n})")).unwrap_or_default();
-        let head = format!("(typename ${}{note}", ty.id);
+        self.line(0, &format!("(typename ${}", ty.id));
+        self.line(2, &type_note(ty));
         let members: Vec<String> = match &ty.def {
             Witx::Record(fields) => fields.iter().map(|(n, ty)| format!("(field ${n} {})", text(ty))).collect(),
             Witx::Variant(_, cases) => cases.iter().map(case).collect(),
@@ -75,9 +124,8 @@ impl Printer {
             Witx::Variant(tag, _) => format!("(variant (@witx tag {tag})"),
             Witx::Enum(tag, _) => format!("(enum (@witx tag {tag})"),
             Witx::Flags(repr, _) => format!("(flags (@witx repr {repr})"),
-            other => return self.line(0, &format!("{head} {})", text(other))),
+            other => return self.line(2, &format!("{})", text(other))),
         };
-        self.line(0, &head);
         self.line(2, &open);
         for member in members {
             self.line(4, &member);
@@ -89,9 +137,19 @@ impl Printer {
     fn module(&mut self, module: &Module) {
         self.docs(0, module.docs.as_deref());
         self.line(0, &format!("(module ${}", module.id));
-        if let Some(name) = &module.core_name {
-            self.line(2, &format!(";; core module name: {name}"));
-        }
+        let note = match module.direction {
+            Direction::Export => "(@cabi exports)".to_owned(),
+            Direction::Import => {
+                let mut note = format!("(@cabi imports {}", quoted(&module.core_name));
+                match &module.interface {
+                    Some(interface) if *interface == module.core_name => note.push_str(" interface"),
+                    Some(interface) => drop(write!(note, " (interface {})", quoted(interface))),
+                    None => {}
+                }
+                note + &stability(&module.stability) + ")"
+            }
+        };
+        self.line(2, &note);
         self.line(2, "(import \"memory\" (memory))");
         for func in &module.funcs {
             self.out.push('\n');
@@ -102,9 +160,23 @@ impl Printer {
 
     fn func(&mut self, func: &Func) {
         self.docs(2, func.docs.as_deref());
-        self.line(2, &format!("(@interface func (export \"{}\")", func.name));
-        if !func.notes.is_empty() {
-            self.line(4, &format!("(@cabi {})", func.notes.join(" ")));
+        self.line(2, &format!("(@interface func (export {})", quoted(&func.name)));
+        let mut note = format!("(@cabi {}", role(&func.role));
+        note.push_str(if func.needs.memory { " memory" } else { "" });
+        note.push_str(if func.needs.realloc { " realloc" } else { "" });
+        self.line(4, &format!("{note}{})", stability(&func.stability)));
+        match &func.role {
+            FuncRole::Call { wit, params, result, .. } => {
+                self.line(4, &format!("(@cabi wit {})", quoted(wit)));
+                for param in params {
+                    let slots = param.slots.map(|n| format!(" {n}")).unwrap_or_default();
+                    let rep = if param.rep { " rep" } else { "" };
+                    self.line(4, &format!("(@cabi param ${} {}{slots}{rep})", param.name, text(&param.ty)));
+                }
+                self.result_note(result.as_ref());
+            }
+            FuncRole::TaskReturn { result } => self.result_note(result.as_ref()),
+            _ => {}
         }
         for param in &func.params {
             self.line(4, &format!("(param {})", slot(param)));
@@ -114,6 +186,74 @@ impl Printer {
         }
         self.line(2, ")");
     }
+
+    fn result_note(&mut self, result: Option<&Witx>) {
+        if let Some(result) = result {
+            self.line(4, &format!("(@cabi result {})", text(result)));
+        }
+    }
+}
+
+fn type_note(ty: &TypeName) -> String {
+    let mut note = format!("(@cabi {} {}", ty.kind.name(), quoted(&ty.wit));
+    if let Some(owner) = &ty.owner {
+        let _ = write!(note, " (in {})", quoted(owner));
+    }
+    match &ty.kind {
+        TypeKind::FixedList(element, length) => drop(write!(note, " (of {} {length})", text(element))),
+        TypeKind::Stream(Some(payload)) | TypeKind::Future(Some(payload)) => {
+            let _ = write!(note, " (of {})", text(payload));
+        }
+        _ => {}
+    }
+    if let Some(case) = ty.kind.padded() {
+        let _ = write!(note, " (pad {case})");
+    }
+    if let Some((size, align)) = ty.layout {
+        let _ = write!(note, " (size {size}) (align {align})");
+    }
+    note + &stability(&ty.stability) + ")"
+}
+
+fn stability(stability: &Stability) -> String {
+    let mut out = String::new();
+    for (word, value) in
+        [("since", &stability.since), ("unstable", &stability.unstable), ("deprecated", &stability.deprecated)]
+    {
+        if let Some(value) = value {
+            let _ = write!(out, " ({word} {})", quoted(value));
+        }
+    }
+    out
+}
+
+fn role(role: &FuncRole) -> String {
+    match role {
+        FuncRole::Call { lowering, .. } => lowering.name().to_owned(),
+        FuncRole::PostReturn => "post-return".to_owned(),
+        FuncRole::Callback => "callback".to_owned(),
+        FuncRole::TaskReturn { .. } => "task-return".to_owned(),
+        FuncRole::Resource(op, ty) => format!("{} {}", op.name(), text(ty)),
+        FuncRole::Channel(op, ty) => format!("channel {} {}", quoted(op), text(ty)),
+        FuncRole::BuiltIn => "built-in".to_owned(),
+        FuncRole::Realloc => "realloc-function".to_owned(),
+        FuncRole::Initialize => "initialize".to_owned(),
+    }
+}
+
+/// A string of the text format. Names hold neither quotes nor control characters, so this is a matter of safety.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() || super::text::is_confusing(c) => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 fn slot(param: &Param) -> String {
@@ -127,7 +267,8 @@ fn case((name, ty): &(String, Option<Witx>)) -> String {
     }
 }
 
-fn text(ty: &Witx) -> String {
+/// A type expression as text.
+pub(super) fn text(ty: &Witx) -> String {
     let names = |names: &[String]| names.iter().map(|n| format!(" ${n}")).collect::<String>();
     match ty {
         Witx::Builtin(name) => (*name).to_owned(),
@@ -137,10 +278,8 @@ fn text(ty: &Witx) -> String {
         Witx::ConstPointer(ty) => format!("(@witx const_pointer {})", text(ty)),
         Witx::Handle => "(handle)".to_owned(),
         Witx::Record(fields) => {
-            format!(
-                "(record{})",
-                fields.iter().map(|(n, ty)| format!(" (field ${n} {})", text(ty))).collect::<String>()
-            )
+            let fields = fields.iter().map(|(n, ty)| format!(" (field ${n} {})", text(ty)));
+            format!("(record{})", fields.collect::<String>())
         }
         Witx::Tuple(types) => format!("(tuple{})", types.iter().map(|ty| format!(" {}", text(ty))).collect::<String>()),
         Witx::Flags(repr, flags) => format!("(flags (@witx repr {repr}){})", names(flags)),

@@ -1,114 +1,139 @@
 //! Proof that derived WITX says what the Canonical ABI says, by independent readers.
 //!
-//! The text is parsed again with the `witx` crate. Every function's signature is compared with `wit-parser`'s and with
-//! the ABI table's, every type's size, alignment and offsets with `wit-parser`'s `SizeAlign`.
+//! The printed text is read back and must give the same document; its signatures, sizes and offsets are computed anew and
+//! compared with the `witx` crate's. Every signature is compared with `wit-parser`'s `wasm_signature`, every layout with its
+//! `SizeAlign`, and the set of all names with the module that `wit-component` makes up for the same world.
 
-use super::model::{Document, Witx};
-use super::read::signature;
-use crate::abi::{Core, CoreSignature, Direction, Lowering, Resolve, Table, world_functions};
+use super::derive::{Derived, Scope, functions};
+use super::dummy::dummies;
+use super::model::Document;
+use super::print::PrintOptions;
+use super::read::{Derivation, Reading, read};
+use crate::abi::{Core, CoreSignature, ImportName, Kind, Lowering, Resolve, Role, Table, Track};
 use crate::diagnostic::{Code, Diagnostic, Result};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use wit_parser::abi::{AbiVariant, WasmType};
-use wit_parser::{InterfaceId, SizeAlign, Type, TypeDefKind};
-use witx::Layout;
+use wit_parser::{SizeAlign, Type, TypeDefKind};
 
 /// What was compared and found equal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Counts {
-    /// Functions of the WIT, in both directions.
+    /// Functions of the WIT, in both directions, each in every form that was asked for.
     pub functions: usize,
-    /// Resource drops and other intrinsics.
+    /// Resource drops and other intrinsics, built-ins and support functions.
     pub intrinsics: usize,
+    /// Functions under older versions.
+    pub aliases: usize,
     /// Typenames whose size and alignment were compared.
     pub types: usize,
     /// Offsets of fields and payloads.
     pub offsets: usize,
     /// Resources.
     pub resources: usize,
+    /// Imports and exports of the module that `wit-component` makes up, all found.
+    pub names: usize,
 }
 
-/// Compares `files` (as printed) with the WIT that `document` was derived from. Fails with [`Code::WitxVerify`] on the
-/// first difference, or if anything that was derived is not found again.
+/// Compares `files`, as printed with `options`, with the WIT that `derived` was derived from. Fails with
+/// [`Code::WitxVerify`] on the first difference, or if anything that was derived is not found again.
 pub fn verify(
     resolve: &Resolve,
-    scope: &super::Scope,
-    document: &Document,
+    scope: &Scope,
+    derived: &Derived,
     files: &[(String, String)],
+    options: PrintOptions,
 ) -> Result<Counts> {
-    let text: String = files.iter().flat_map(|(_, text)| text.lines()).filter(|l| !l.starts_with("(use ")).fold(
-        String::new(),
-        |mut all, line| {
-            all.push_str(line);
-            all.push('\n');
-            all
-        },
-    );
-    let parsed = witx::parse(&text).map_err(|e| {
-        Diagnostic::new(Code::WitxVerify, "the `witx` crate does not read the derived files").cause(e.report())
+    let reading = read(files).map_err(|e| {
+        Diagnostic::new(Code::WitxVerify, "the derived files do not read back").cause(e.to_string()).and(*e)
     })?;
-    let mut counts = Counts::default();
-    functions(resolve, scope, &parsed, &mut counts)?;
-    types(resolve, document, &parsed, &mut counts)?;
-    let derived: usize = document.files.iter().flat_map(|f| &f.modules).map(|m| m.funcs.len()).sum();
-    let found: usize = parsed.modules().map(|m| m.funcs().count()).sum();
-    if derived != found || derived != counts.functions + counts.intrinsics {
-        return Err(difference("the number of functions", derived, found));
+    let Reading::Derived(read_back) = reading else {
+        return Err(Diagnostic::new(Code::WitxVerify, "the derived files are not recognised"));
+    };
+    if read_back.document != *as_printed(&derived.document, options) {
+        return Err(Diagnostic::new(Code::WitxVerify, "the derived files read back as another document"));
     }
+    let mut counts = Counts::default();
+    calls(resolve, scope, &read_back, &mut counts)?;
+    layouts(resolve, derived, &read_back, &mut counts)?;
+    counts.names = dummies(resolve, scope, &read_back, counts.aliases)?;
     Ok(counts)
 }
 
-fn functions(resolve: &Resolve, scope: &super::Scope, parsed: &witx::Document, counts: &mut Counts) -> Result<()> {
-    let mut table = Table::new(resolve);
-    let wanted = match scope {
-        super::Scope::World(world) => world_functions(&mut table, *world)?,
-        super::Scope::Packages(packages) => {
-            let interfaces: Vec<InterfaceId> =
-                packages.iter().flat_map(|&p| resolve.packages[p].interfaces.values().copied()).collect();
-            let mut all = Vec::new();
-            for id in interfaces {
-                all.extend(table.interface_imports(id)?);
-            }
-            all
-        }
-    };
-    let mut found = HashMap::new();
-    for module in parsed.modules() {
-        for func in module.funcs() {
-            found.insert((module.name.as_str().to_owned(), func.name.as_str().to_owned()), func);
-        }
+/// What a document is once it was printed: without documentation, if that was left away.
+fn as_printed(document: &Document, options: PrintOptions) -> Cow<'_, Document> {
+    if options.docs {
+        return Cow::Borrowed(document);
     }
-    for function in wanted {
-        let module = match function.direction {
-            Direction::Export => "exports".to_owned(),
-            Direction::Import => match function.name.module.strip_prefix("[export]") {
-                Some(rest) => format!("export:{rest}"),
-                None => function.name.module.clone(),
-            },
-        };
-        let func = found
-            .get(&(module, function.name.name.clone()))
-            .ok_or_else(|| Diagnostic::new(Code::WitxVerify, format!("`{}` was not derived", function.name)))?;
-        let have = signature(func)
-            .ok_or_else(|| Diagnostic::new(Code::WitxVerify, format!("`{}` has no signature", function.name)))?;
-        let want = match &function.function {
-            Some((wit, _)) => {
+    let mut bare = document.clone();
+    bare.types.iter_mut().for_each(|ty| ty.docs = None);
+    for module in bare.files.iter_mut().flat_map(|f| &mut f.modules) {
+        module.docs = None;
+        module.funcs.iter_mut().for_each(|f| f.docs = None);
+    }
+    Cow::Owned(bare)
+}
+
+/// By core import module and field; the module of an export is empty.
+pub(super) fn by_name(read_back: &Derivation) -> HashMap<(&str, &str), &CoreSignature> {
+    let functions = read_back.rebuilt.functions(&read_back.document);
+    functions.map(|(m, f, abi)| ((m.core_name.as_str(), f.name.as_str()), &abi.core)).collect()
+}
+
+fn calls(resolve: &Resolve, scope: &Scope, read_back: &Derivation, counts: &mut Counts) -> Result<()> {
+    let mut found = by_name(read_back);
+    let mut by_track = HashMap::new();
+    let expected = functions(&mut Table::new(resolve), scope, read_back.document.abi)?;
+    for function in &expected {
+        let want = match &function.role {
+            Role::Call { function: wit, lowering, .. } => {
                 counts.functions += 1;
-                let variant = match function.direction {
-                    Direction::Import => AbiVariant::GuestImport,
-                    Direction::Export => AbiVariant::GuestExport,
-                };
-                oracle(&resolve.wasm_signature(variant, wit))
+                oracle(&resolve.wasm_signature(variant(*lowering), wit))
             }
-            None => {
+            _ => {
                 counts.intrinsics += 1;
                 function.core.clone()
             }
         };
-        if have != want || function.core != want {
-            return Err(difference(&function.name.to_string(), want, have));
+        let ImportName { module, name } = &function.name;
+        match found.remove(&(module.as_str(), name.as_str())) {
+            Some(have) if *have == want && function.core == want => {}
+            Some(have) => return Err(difference(&function.name.to_string(), want, have)),
+            None => return Err(Diagnostic::new(Code::WitxVerify, format!("`{}` was not derived", function.name))),
+        }
+        by_track.insert(tracked(&function.name), want);
+    }
+    // What is left are older versions of the same.
+    for ((module, name), have) in found {
+        let name = ImportName { module: module.to_owned(), name: name.to_owned() };
+        match by_track.get(&tracked(&name)) {
+            Some(want) if want == have => counts.aliases += 1,
+            Some(want) => return Err(difference(&name.to_string(), want, have)),
+            None => return Err(Diagnostic::new(Code::WitxVerify, format!("`{name}` is in no WIT"))),
         }
     }
     Ok(())
+}
+
+/// A name with its versions replaced by their tracks.
+pub(super) fn tracked(name: &ImportName) -> ImportName {
+    let (export, field) = name.name.split_once('#').unwrap_or(("", &name.name));
+    let canonical = |name: &str| match Track::of(name).0 {
+        Track { interface, track: Some(track) } => format!("{interface}@{track}"),
+        Track { interface, track: None } => interface,
+    };
+    let separator = if export.is_empty() { "" } else { "#" };
+    ImportName { module: canonical(&name.module), name: format!("{}{separator}{field}", canonical(export)) }
+}
+
+fn variant(lowering: Lowering) -> AbiVariant {
+    match lowering {
+        Lowering::Import => AbiVariant::GuestImport,
+        Lowering::ImportAsync => AbiVariant::GuestImportAsync,
+        Lowering::Export => AbiVariant::GuestExport,
+        Lowering::ExportCallback => AbiVariant::GuestExportAsync,
+        Lowering::ExportStackful => AbiVariant::GuestExportAsyncStackful,
+    }
 }
 
 fn oracle(signature: &wit_parser::abi::WasmSignature) -> CoreSignature {
@@ -124,54 +149,55 @@ fn oracle(signature: &wit_parser::abi::WasmSignature) -> CoreSignature {
     }
 }
 
-fn types(resolve: &Resolve, document: &Document, parsed: &witx::Document, counts: &mut Counts) -> Result<()> {
+/// Compares every layout with `SizeAlign`.
+fn layouts(resolve: &Resolve, derived: &Derived, read_back: &Derivation, counts: &mut Counts) -> Result<()> {
     let mut sizes = SizeAlign::default();
     sizes.fill(resolve);
-    for ty in &document.types {
-        let found = parsed
-            .typename(&witx::Id::new(&ty.id))
-            .ok_or_else(|| Diagnostic::new(Code::WitxVerify, format!("`${}` was not found again", ty.id)))?;
-        let Some(origin) = ty.origin else {
-            counts.resources += usize::from(ty.note == Some("resource"));
+    for (ty, origin) in derived.document.types.iter().zip(&derived.origins) {
+        let Some(origin) = origin else {
+            counts.resources += usize::from(ty.kind == super::model::TypeKind::Resource);
             continue;
         };
-        let want = (sizes.size(&origin).size_wasm32(), sizes.align(&origin).align_wasm32());
-        let have = found.mem_size_align();
-        if want != (have.size, have.align) {
-            return Err(difference(&ty.id, format!("{want:?}"), format!("{:?}", (have.size, have.align))));
+        let id = read_back
+            .rebuilt
+            .by_id(&ty.id)
+            .ok_or_else(|| Diagnostic::new(Code::WitxVerify, format!("`${}` was not found again", ty.id)))?;
+        let laid_out = read_back.rebuilt.layouts.get(id);
+        let want = (sizes.size(origin).size_wasm32(), sizes.align(origin).align_wasm32());
+        let have = (laid_out.size as usize, laid_out.align as usize);
+        if want != have {
+            return Err(difference(&ty.id, format!("{want:?}"), format!("{have:?}")));
         }
         counts.types += 1;
-        let Type::Id(id) = origin else { continue };
-        let offsets: Vec<usize> = match &resolve.types[id].kind {
-            TypeDefKind::Record(r) => {
-                sizes.field_offsets(r.fields.iter().map(|f| &f.ty)).iter().map(|(o, _)| o.size_wasm32()).collect()
-            }
-            TypeDefKind::Tuple(t) => sizes.field_offsets(t.types.iter()).iter().map(|(o, _)| o.size_wasm32()).collect(),
-            TypeDefKind::Variant(v) => {
-                vec![sizes.payload_offset(v.tag(), v.cases.iter().map(|c| c.ty.as_ref())).size_wasm32()]
-            }
-            TypeDefKind::Option(ty) => {
-                vec![sizes.payload_offset(wit_parser::Int::U8, [None, Some(ty)]).size_wasm32()]
-            }
-            TypeDefKind::Result(r) => {
-                vec![sizes.payload_offset(wit_parser::Int::U8, [r.ok.as_ref(), r.err.as_ref()]).size_wasm32()]
-            }
-            _ => continue,
+        let Some(want) = offsets(resolve, &sizes, origin) else { continue };
+        let have: Vec<usize> = match &laid_out.kind {
+            Kind::Record(fields) => fields.iter().map(|f| f.offset as usize).collect(),
+            Kind::Variant(v) => vec![v.payload as usize],
+            _ => Vec::new(),
         };
-        let witx_type = found.type_();
-        let have: Vec<usize> = match (&**witx_type, &ty.def) {
-            (witx::Type::Record(r), Witx::Record(_) | Witx::Tuple(_)) => {
-                r.member_layout().iter().map(|m| m.offset).collect()
-            }
-            (witx::Type::Variant(v), _) => vec![v.payload_offset()],
-            _ => return Err(difference(&ty.id, "a record or variant", witx_type.kind())),
-        };
-        if offsets != have {
-            return Err(difference(&ty.id, format!("offsets {offsets:?}"), format!("{have:?}")));
+        if want != have {
+            return Err(difference(&ty.id, format!("offsets {want:?}"), format!("{have:?}")));
         }
         counts.offsets += have.len();
     }
     Ok(())
+}
+
+/// The offsets of a type's fields or payload, by `SizeAlign`.
+fn offsets(resolve: &Resolve, sizes: &SizeAlign, ty: &Type) -> Option<Vec<usize>> {
+    let Type::Id(id) = *ty else { return None };
+    let fields = |types: &mut dyn Iterator<Item = &Type>| {
+        sizes.field_offsets(types).iter().map(|(o, _)| o.size_wasm32()).collect()
+    };
+    let payload = |tag, cases: &[Option<&Type>]| vec![sizes.payload_offset(tag, cases.iter().copied()).size_wasm32()];
+    Some(match &resolve.types[id].kind {
+        TypeDefKind::Record(r) => fields(&mut r.fields.iter().map(|f| &f.ty)),
+        TypeDefKind::Tuple(t) => fields(&mut t.types.iter()),
+        TypeDefKind::Variant(v) => payload(v.tag(), &v.cases.iter().map(|c| c.ty.as_ref()).collect::<Vec<_>>()),
+        TypeDefKind::Option(ty) => payload(wit_parser::Int::U8, &[None, Some(ty)]),
+        TypeDefKind::Result(r) => payload(wit_parser::Int::U8, &[r.ok.as_ref(), r.err.as_ref()]),
+        _ => return None,
+    })
 }
 
 /// The layout of the table itself against `SizeAlign`, for every type of a [`Resolve`]; the number compared.
@@ -199,6 +225,8 @@ pub fn verify_table(resolve: &Resolve) -> Result<usize> {
                 (Lowering::Import, AbiVariant::GuestImport),
                 (Lowering::ImportAsync, AbiVariant::GuestImportAsync),
                 (Lowering::Export, AbiVariant::GuestExport),
+                (Lowering::ExportCallback, AbiVariant::GuestExportAsync),
+                (Lowering::ExportStackful, AbiVariant::GuestExportAsyncStackful),
             ] {
                 let have = table.signature(function, lowering)?.core;
                 let want = oracle(&resolve.wasm_signature(variant, function));
@@ -221,7 +249,7 @@ fn is_resource(resolve: &Resolve, id: wit_parser::TypeId) -> bool {
     }
 }
 
-fn difference(what: &str, want: impl std::fmt::Display, have: impl std::fmt::Display) -> Box<Diagnostic> {
+pub(super) fn difference(what: &str, want: impl std::fmt::Display, have: impl std::fmt::Display) -> Box<Diagnostic> {
     Diagnostic::new(Code::WitxVerify, format!("`{what}` differs"))
         .fact("wanted", want.to_string())
         .fact("found", have.to_string())

@@ -25,6 +25,8 @@ fn guest(name: &str) -> Vec<u8> {
 /// Compares with a golden file, or writes it when `LOWLIFT_BLESS` is set.
 fn golden(path: &Path, have: &str) {
     if std::env::var_os("LOWLIFT_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a golden file lies in a folder"))
+            .expect("the folder is writable");
         std::fs::write(path, have).expect("golden files are writable");
         return;
     }

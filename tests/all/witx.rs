@@ -1,9 +1,10 @@
 //! Derived WITX, judged by the `witx` crate and by `wit-parser`.
 
 use crate::{golden, root};
+use lowlift::abi::{Abi, Forms, Names};
 use lowlift::diagnostic::Code;
 use lowlift::wit::{Gates, Loaded, Sources, WitFile, built_in, built_in_packages, load, select_world};
-use lowlift::witx::{Counts, PrintOptions, Scope, derive, print, verify, verify_table};
+use lowlift::witx::{Counts, Options, PrintOptions, Scope, derive, print, verify, verify_table};
 
 fn text(wit: &str) -> Loaded {
     let main = vec![WitFile { path: "test.wit".to_owned(), text: wit.to_owned() }];
@@ -11,38 +12,82 @@ fn text(wit: &str) -> Loaded {
     load(&sources, &Gates::default()).expect("the WIT is valid")
 }
 
+const NO_DOCS: PrintOptions = PrintOptions { docs: false };
+
 fn verified(loaded: &Loaded, scope: &Scope) -> (Counts, Vec<(String, String)>) {
-    let document = derive(&loaded.resolve, scope).expect("derives");
-    let files = print(&document, PrintOptions { docs: false });
-    let counts = verify(&loaded.resolve, scope, &document, &files).expect("verifies");
+    verified_as(loaded, scope, Names::Legacy, Forms::Sync)
+}
+
+fn verified_as(loaded: &Loaded, scope: &Scope, names: Names, forms: Forms) -> (Counts, Vec<(String, String)>) {
+    let options = Options { abi: Abi { names, forms }, aliases: Vec::new() };
+    let derived = derive(&loaded.resolve, scope, &options).expect("derives");
+    // With its documentation, too.
+    let docs = PrintOptions { docs: true };
+    verify(&loaded.resolve, scope, &derived, &print(&derived.document, docs), docs).expect("verifies with docs");
+    let files = print(&derived.document, NO_DOCS);
+    let counts = verify(&loaded.resolve, scope, &derived, &files, NO_DOCS).expect("verifies");
     (counts, files)
+}
+
+fn release(version: &str) -> Loaded {
+    built_in(&format!("wasi@{version}"), &Gates::default()).expect("built in")
 }
 
 #[test]
 fn every_function_of_wasi_0_2_12_is_derived_and_proven() {
     let mut functions = 0;
-    for package in built_in_packages() {
-        let loaded = built_in(&package, &Gates::default()).expect("built in");
+    for package in built_in_packages().iter().filter(|name| name.ends_with("@0.2.12")) {
+        let loaded = built_in(package, &Gates::default()).expect("built in");
         functions += verified(&loaded, &Scope::Packages(loaded.packages.clone())).0.functions;
     }
     assert_eq!(functions, 177);
-    let all = built_in("wasi", &Gates::default()).expect("built in");
-    let (counts, _) = verified(&all, &Scope::Packages(all.packages.clone()));
-    assert_eq!((counts.functions, counts.intrinsics, counts.resources), (177, 25, 25));
+    let all = release("0.2.12");
+    let scope = Scope::Packages(all.packages.clone());
+    for names in [Names::Legacy, Names::Canonical, Names::Cm32p2] {
+        let (counts, _) = verified_as(&all, &scope, names, Forms::Sync);
+        assert_eq!(
+            (counts.functions, counts.intrinsics, counts.resources, counts.names),
+            (177, 25, 25, 202),
+            "{names:?}"
+        );
+    }
     let gated = built_in("wasi", &Gates { features: Vec::new(), all: true }).expect("built in");
     assert_eq!(verified(&gated, &Scope::Packages(gated.packages.clone())).0.functions, 181);
 }
 
 #[test]
-fn the_checked_in_files_are_fresh() {
-    let all = built_in("wasi", &Gates::default()).expect("built in");
-    let (_, files) = verified(&all, &Scope::Packages(all.packages.clone()));
-    let folder = root("witx-out/wasi-0.2.12");
-    for (name, text) in &files {
-        golden(&folder.join(name), text);
+fn every_function_of_wasi_0_3_2_is_derived_and_proven_in_every_form() {
+    let all = release("0.3.2");
+    let scope = Scope::Packages(all.packages.clone());
+    // Functions, intrinsics, and the names that `wit-component` makes up for them.
+    for (forms, wanted) in
+        [(Forms::Sync, (127, 9, 136)), (Forms::Async, (127, 239, 366)), (Forms::All, (254, 366, 491))]
+    {
+        let (counts, _) = verified_as(&all, &scope, Names::Legacy, forms);
+        assert_eq!((counts.functions, counts.intrinsics, counts.names), wanted, "{forms:?}");
+        assert_eq!((counts.types, counts.offsets, counts.resources), (118, 115, 9), "{forms:?}");
     }
-    let kept = std::fs::read_dir(&folder).expect("the folder exists").count();
-    assert_eq!(kept, files.len(), "files that are no longer derived");
+    let service = select_world(&all, Some("wasi:http/service@0.3.2")).expect("the world");
+    let (counts, _) = verified_as(&all, &Scope::World(service), Names::Legacy, Forms::Async);
+    assert_eq!((counts.functions, counts.intrinsics, counts.names), (51, 147, 198));
+}
+
+#[test]
+fn the_checked_in_files_are_fresh() {
+    for (version, forms, folder) in [
+        ("0.2.12", Forms::Sync, "wasi-0.2.12"),
+        ("0.3.2", Forms::Sync, "wasi-0.3.2"),
+        ("0.3.2", Forms::Async, "wasi-0.3.2-async"),
+    ] {
+        let all = release(version);
+        let (_, files) = verified_as(&all, &Scope::Packages(all.packages.clone()), Names::Legacy, forms);
+        let folder = root("witx-out").join(folder);
+        for (name, text) in &files {
+            golden(&folder.join(name), text);
+        }
+        let kept = std::fs::read_dir(&folder).expect("the folder exists").count();
+        assert_eq!(kept, files.len(), "files that are no longer derived");
+    }
 }
 
 #[test]
@@ -57,9 +102,15 @@ fn every_kind_of_type_has_the_layout_of_the_canonical_abi() {
     let loaded = text(&wit);
     assert!(verify_table(&loaded.resolve).expect("equal") > 40);
     let world = select_world(&loaded, Some("all")).expect("the world");
-    let (_, files) = verified(&loaded, &Scope::World(world));
-    for (name, text) in files {
-        golden(&root("fixtures/witx/kinds").join(name), &text);
+    for (names, forms, folder) in [
+        (Names::Legacy, Forms::Sync, "kinds"),
+        (Names::Cm32p2, Forms::Sync, "kinds-cm32p2"),
+        (Names::Legacy, Forms::All, "kinds-all"),
+    ] {
+        let (_, files) = verified_as(&loaded, &Scope::World(world), names, forms);
+        for (name, text) in files {
+            golden(&root("fixtures/witx").join(folder).join(name), &text);
+        }
     }
 }
 
@@ -83,8 +134,9 @@ fn what_witx_cannot_say_is_refused() {
     ] {
         let main = vec![WitFile { path: "test.wit".to_owned(), text: wit.clone() }];
         let sources = Sources::Text { main, deps: Vec::new(), binary_deps: Vec::new() };
-        let outcome = load(&sources, &Gates::default())
-            .and_then(|loaded| derive(&loaded.resolve, &Scope::Packages(loaded.packages.clone())).map(|_| ()));
+        let outcome = load(&sources, &Gates::default()).and_then(|loaded| {
+            derive(&loaded.resolve, &Scope::Packages(loaded.packages.clone()), &Options::default()).map(|_| ())
+        });
         let error = outcome.expect_err(&wit);
         assert!([code, Code::WitParse, Code::NotExpressible].contains(&error.code), "{wit}: {error}");
     }
@@ -96,9 +148,9 @@ fn a_difference_is_found() {
     let loaded =
         text("package a:b; interface i { record r { x: u8, y: u32 } f: func(a: u64, b: string) -> r; g: func(r: r); }");
     let scope = Scope::Packages(loaded.packages.clone());
-    let document = derive(&loaded.resolve, &scope).expect("derives");
-    let files = print(&document, PrintOptions { docs: false });
-    verify(&loaded.resolve, &scope, &document, &files).expect("as derived");
+    let derived = derive(&loaded.resolve, &scope, &Options::default()).expect("derives");
+    let files = print(&derived.document, NO_DOCS);
+    verify(&loaded.resolve, &scope, &derived, &files, NO_DOCS).expect("as derived");
     for (from, to) in [
         ("(param $a u64)", "(param $a u32)"),
         ("(param $b string)", "(param $b u32)"),
@@ -108,7 +160,7 @@ fn a_difference_is_found() {
     ] {
         let changed: Vec<_> = files.iter().map(|(n, t)| (n.clone(), t.replacen(from, to, 1))).collect();
         assert_ne!(files, changed, "{from} stands in the text");
-        let error = verify(&loaded.resolve, &scope, &document, &changed).expect_err(from);
+        let error = verify(&loaded.resolve, &scope, &derived, &changed, NO_DOCS).expect_err(from);
         assert_eq!(error.code, Code::WitxVerify, "{from}: {error}");
     }
 }

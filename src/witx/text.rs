@@ -1,0 +1,42 @@
+//! WIT as text, and documentation as lines.
+
+use crate::abi::{Resolve, Table};
+use wit_component::WitPrinter;
+use wit_parser::{Function, Type};
+
+/// Documentation as it is printed and read back: no trailing blanks, no blank lines at either end.
+pub(super) fn docs(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let joined = lines.join("\n");
+    let trimmed = joined.trim_matches('\n');
+    // The text format refuses control characters, and bidirectional ones, in comments as elsewhere.
+    let plain = |c: char| if c == '\n' || !(c.is_control() || is_confusing(c)) { c } else { '\u{fffd}' };
+    (!trimmed.is_empty()).then(|| trimmed.chars().map(plain).collect())
+}
+
+/// Characters that the text format's lexer refuses because they reorder what people read.
+pub(super) fn is_confusing(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
+}
+
+/// A type as WIT writes it; `…` where that would be beyond all reading.
+pub(super) fn type_text(resolve: &Resolve, table: &mut Table<'_>, ty: &Type) -> String {
+    // The printer writes an anonymous type out wherever it stands.
+    if table.ty(ty).is_ok_and(|id| table.get(id).is_large()) {
+        return "…".to_owned();
+    }
+    let mut printer = WitPrinter::default();
+    match printer.print_type_name(resolve, ty) {
+        Ok(()) => printer.output.to_string(),
+        Err(_) => "…".to_owned(),
+    }
+}
+
+/// A function as WIT writes it: `get: func(name: string) -> list<u8>`.
+pub(super) fn function_text(resolve: &Resolve, table: &mut Table<'_>, function: &Function) -> String {
+    let mut text = |ty: &Type| type_text(resolve, table, ty);
+    let params: Vec<String> = function.params.iter().map(|p| format!("{}: {}", p.name, text(&p.ty))).collect();
+    let result = function.result.as_ref().map(|ty| format!(" -> {}", text(ty))).unwrap_or_default();
+    let is_async = if function.kind.is_async() { "async " } else { "" };
+    format!("{}: {is_async}func({}){result}", function.name, params.join(", "))
+}

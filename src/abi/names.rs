@@ -56,7 +56,7 @@ impl Names {
     }
 
     /// The import module of an interface, or of a world's own functions; `exported` for the intrinsics of exports.
-    pub(super) fn module(self, resolve: &Resolve, key: Option<&WorldKey>, exported: bool) -> String {
+    pub fn module(self, resolve: &Resolve, key: Option<&WorldKey>, exported: bool) -> String {
         match (self, key) {
             (Names::Legacy | Names::Canonical, key) => {
                 let prefix = if exported { "[export]" } else { "" };

@@ -83,7 +83,7 @@ fn derived() -> Result<String> {
     let loaded = built_in("wasi", &Gates::default())?;
     let scope = Scope::Packages(loaded.packages.clone());
     let derived = derive(&loaded.resolve, &scope, &Default::default())?;
-    let printing = PrintOptions { docs: true };
+    let printing = PrintOptions::default();
     let files = print(&derived.document, printing);
     let counts = verify(&loaded.resolve, &scope, &derived, &files, printing)?;
     Ok(format!(

@@ -7,6 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::wit::select_world;
 use crate::witx::{
     Counts, Document, Options, PrintOptions, Rebuilt, Scope, derive, json, markdown, print, single, verify,
+    verify_wiggle, wiggle,
 };
 use clap::ValueEnum;
 use semver::Version;
@@ -19,7 +20,8 @@ Examples:
   lowlift witx wit -w my-world --names cm32p2
   lowlift witx wasi:io --alias-versions 0.2.0..0.2.12
   lowlift witx app.component.wasm --format json
-  lowlift witx wasi:http --format markdown -q > http.md";
+  lowlift witx wasi:http --format markdown -q > http.md
+  lowlift witx wasi:http --profile wiggle --out-dir witx";
 
 /// Derive WITX from WIT by the Canonical ABI.
 ///
@@ -40,6 +42,9 @@ pub(super) struct Args {
     /// Read the result back and compare every name, signature and layout with independent readers.
     #[arg(long)]
     verify: bool,
+    /// Which readers the WITX is for.
+    #[arg(long, value_enum, default_value_t = Profile::Core)]
+    profile: Profile,
     /// Leave the WIT's documentation away.
     #[arg(long)]
     no_docs: bool,
@@ -47,6 +52,14 @@ pub(super) struct Args {
     abi: AbiArgs,
     #[command(flatten)]
     wit: WitArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    /// All of WITX 0.9: every function, and types as near to the WIT as can be.
+    Core,
+    /// What the `wiggle` crate compiles; functions that it cannot compile are omitted.
+    Wiggle,
 }
 
 /// How core names and signatures are formed.
@@ -132,13 +145,20 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         (name, _) => Scope::World(select_world(&loaded, name.as_deref())?),
     };
     let options = args.abi.options()?;
-    let printing = PrintOptions { docs: !args.no_docs };
+    let printing = PrintOptions { docs: !args.no_docs, annotations: true };
     let derived = derive(&loaded.resolve, &scope, &options).map_err(|e| loaded.with_text(e))?;
     let document = &derived.document;
     let printed = print(document, printing);
     let counts = match args.verify {
         true => Some(verify(&loaded.resolve, &scope, &derived, &printed, printing)?),
         false => None,
+    };
+    let printed = match args.profile {
+        Profile::Core => printed,
+        Profile::Wiggle if format == Format::Text => wiggled(document, args.verify, printing, shared)?,
+        Profile::Wiggle => {
+            return Err(Diagnostic::new(Code::Usage, "the profile `wiggle` is WITX, and has no other form").into());
+        }
     };
     let files = match format {
         Format::Json => vec![("abi.json".to_owned(), model_json(document, counts)?)],
@@ -155,6 +175,27 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         io::print(report(&document.title, counts).as_bytes())?;
     }
     Ok(Outcome::Fine)
+}
+
+/// The files of the profile `wiggle`. What it lacks is said on standard error: a number, or each name with `--verbose`.
+fn wiggled(
+    document: &Document,
+    verify: bool,
+    printing: PrintOptions,
+    shared: &Shared,
+) -> Result<Vec<(String, String)>> {
+    let wiggle = wiggle(document);
+    if verify {
+        verify_wiggle(document, &wiggle)?;
+    }
+    if !wiggle.omitted.is_empty() {
+        let more = if shared.verbose { ":" } else { "; `-v` names them" };
+        shared.note(format!("{} omitted{more}", io::count(wiggle.omitted.len(), "function")));
+    }
+    for omitted in wiggle.omitted.iter().filter(|_| shared.verbose) {
+        shared.note(format!("  {}#{}: {}", omitted.module, omitted.function, omitted.reason));
+    }
+    Ok(print(&wiggle.document, PrintOptions { annotations: false, ..printing }))
 }
 
 fn model_json(document: &Document, counts: Option<Counts>) -> Result<String> {

@@ -12,7 +12,9 @@ use crate::diagnostic::{Diagnostic, Place, Result};
 use indexmap::IndexMap;
 use semver::Version;
 use std::collections::HashSet;
-use wit_parser::{Function, InterfaceId, PackageId, Span, Type, TypeDefKind, TypeId, TypeOwner, WorldId, WorldItem};
+use wit_parser::{
+    Function, InterfaceId, PackageId, Span, Type, TypeDefKind, TypeId, TypeOwner, WorldId, WorldItem, WorldKey,
+};
 
 /// What to derive.
 #[derive(Debug, Clone)]
@@ -97,8 +99,9 @@ impl<'r> Deriver<'r, '_> {
                 let functions = self.types.table.interface_imports(id, self.options.abi);
                 let functions = self.kept(functions, self.resolve.interfaces[id].span)?.unwrap_or_default();
                 self.modules(Some(id), functions, &mut files)?;
-                // An interface of types alone has a file too, for those who look for it.
-                files.file(&self.file_name(Some(id)));
+                // An interface of types alone is a module too, for those who look for it.
+                let name = self.options.abi.names.module(self.resolve, Some(&WorldKey::Interface(id)), false);
+                self.module(Some(id), &name, Direction::Import, &self.file_name(Some(id)), &mut files)?;
             }
         }
         let rest = built_ins(&mut self.types.table, self.options.abi);
@@ -195,49 +198,41 @@ impl<'r> Deriver<'r, '_> {
                 Direction::Import if !is_intrinsic_of_export => self.file_name(interface),
                 _ => EXPORTS.to_owned(),
             };
-            self.put(interface, &function.name, function.direction, &file, func.clone(), files)?;
-            for alias in self.aliases(&function) {
-                self.put(
-                    interface,
-                    &alias,
-                    function.direction,
-                    &file,
-                    Func { name: alias.name.clone(), ..func.clone() },
-                    files,
-                )?;
+            for name in self.aliases(&function) {
+                let func = Func { name: name.name, ..func.clone() };
+                self.module(interface, &name.module, function.direction, &file, files)?.funcs.push(func);
             }
+            self.module(interface, &function.name.module, function.direction, &file, files)?.funcs.push(func);
         }
         Ok(())
     }
 
-    fn put(
-        &mut self,
+    /// The module of a core import module, or of the exports.
+    fn module<'f>(
+        &self,
         interface: Option<InterfaceId>,
-        name: &ImportName,
+        core_name: &str,
         direction: Direction,
         file: &str,
-        func: Func,
-        files: &mut Files,
-    ) -> Result<()> {
-        let id = match (direction, name.module.strip_prefix("[export]")) {
+        files: &'f mut Files,
+    ) -> Result<&'f mut Module> {
+        let id = match (direction, core_name.strip_prefix("[export]")) {
             (Direction::Export, _) => "exports".to_owned(),
             // `[export]` has brackets, which no id can hold.
             (Direction::Import, Some(rest)) => format!("export:{rest}"),
-            (Direction::Import, None) => name.module.clone(),
+            (Direction::Import, None) => core_name.to_owned(),
         };
         legal(&id)?;
         let interface = interface.filter(|_| direction == Direction::Import);
-        let module = files.file(file).entry(id.clone()).or_insert_with(|| Module {
+        Ok(files.file(file).entry(id.clone()).or_insert_with(|| Module {
             id,
-            core_name: name.module.clone(),
+            core_name: core_name.to_owned(),
             direction,
             interface: interface.map(|id| self.types.interface_name(id)),
             docs: interface.and_then(|id| docs(self.resolve.interfaces[id].docs.contents.as_deref()?)),
             stability: interface.map(|id| stability(&self.resolve.interfaces[id].stability)).unwrap_or_default(),
             funcs: Vec::new(),
-        });
-        module.funcs.push(func);
-        Ok(())
+        }))
     }
 
     /// The names of a function under older versions of its interface, where those had it.

@@ -16,6 +16,8 @@ mod sexpr;
 mod text;
 mod types;
 mod verify;
+mod wiggle;
+mod wiggle_verify;
 
 pub use derive::{Derived, Options, Scope, derive};
 pub use json::{Model, json};
@@ -25,3 +27,5 @@ pub use print::{PrintOptions, print, single};
 pub use read::{Derivation, Reading, WitxFunction, read};
 pub use rebuild::{FuncAbi, Rebuilt};
 pub use verify::{Counts, verify, verify_table};
+pub use wiggle::{Omitted, Wiggle, wiggle};
+pub use wiggle_verify::verify_wiggle;

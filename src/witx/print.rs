@@ -9,6 +9,14 @@ use std::fmt::Write;
 pub struct PrintOptions {
     /// Carry the WIT's documentation over as `;;;` comments.
     pub docs: bool,
+    /// Say in `(@cabi …)` annotations what WITX itself cannot, so that the files read back whole.
+    pub annotations: bool,
+}
+
+impl Default for PrintOptions {
+    fn default() -> Self {
+        PrintOptions { docs: true, annotations: true }
+    }
 }
 
 /// Prints all files: name and text, `types.witx` first, `all.witx` last.
@@ -18,7 +26,7 @@ pub fn print(document: &Document, options: PrintOptions) -> Vec<(String, String)
         document.title,
         env!("CARGO_PKG_VERSION")
     );
-    let printer = |head: &str| Printer { out: format!("{header}{head}"), docs: options.docs };
+    let printer = |head: &str| Printer { out: format!("{header}{head}"), options };
     let mut types = printer("");
     for ty in &document.types {
         types.out.push('\n');
@@ -34,7 +42,7 @@ pub fn print(document: &Document, options: PrintOptions) -> Vec<(String, String)
         files.push((file.name.clone(), printer.out));
     }
     let mut all = printer("\n");
-    all.line(0, &format!("(@cabi document {}{})", quoted(&document.title), document_words(document)));
+    all.note(0, &format!("(@cabi document {}{})", quoted(&document.title), document_words(document)));
     all.line(0, "(use \"types.witx\")");
     for file in &document.files {
         all.line(0, &format!("(use \"{}\")", file.name));
@@ -92,7 +100,7 @@ impl ResourceOp {
 
 struct Printer {
     out: String,
-    docs: bool,
+    options: PrintOptions,
 }
 
 impl Printer {
@@ -101,8 +109,14 @@ impl Printer {
         let _ = writeln!(self.out, "{:indent$}{text}", "");
     }
 
+    fn note(&mut self, indent: usize, text: &str) {
+        if self.options.annotations {
+            self.line(indent, text);
+        }
+    }
+
     fn docs(&mut self, indent: usize, docs: Option<&str>) {
-        if let (true, Some(docs)) = (self.docs, docs) {
+        if let (true, Some(docs)) = (self.options.docs, docs) {
             for line in docs.lines() {
                 self.line(indent, format!(";;; {line}").trim_end());
             }
@@ -112,7 +126,7 @@ impl Printer {
     fn type_name(&mut self, ty: &TypeName) {
         self.docs(0, ty.docs.as_deref());
         self.line(0, &format!("(typename ${}", ty.id));
-        self.line(2, &type_note(ty));
+        self.note(2, &type_note(ty));
         let members: Vec<String> = match &ty.def {
             Witx::Record(fields) => fields.iter().map(|(n, ty)| format!("(field ${n} {})", text(ty))).collect(),
             Witx::Variant(_, cases) => cases.iter().map(case).collect(),
@@ -149,7 +163,7 @@ impl Printer {
                 note + &stability(&module.stability) + ")"
             }
         };
-        self.line(2, &note);
+        self.note(2, &note);
         self.line(2, "(import \"memory\" (memory))");
         for func in &module.funcs {
             self.out.push('\n');
@@ -164,14 +178,14 @@ impl Printer {
         let mut note = format!("(@cabi {}", role(&func.role));
         note.push_str(if func.needs.memory { " memory" } else { "" });
         note.push_str(if func.needs.realloc { " realloc" } else { "" });
-        self.line(4, &format!("{note}{})", stability(&func.stability)));
+        self.note(4, &format!("{note}{})", stability(&func.stability)));
         match &func.role {
             FuncRole::Call { wit, params, result, .. } => {
-                self.line(4, &format!("(@cabi wit {})", quoted(wit)));
+                self.note(4, &format!("(@cabi wit {})", quoted(wit)));
                 for param in params {
                     let slots = param.slots.map(|n| format!(" {n}")).unwrap_or_default();
                     let rep = if param.rep { " rep" } else { "" };
-                    self.line(4, &format!("(@cabi param ${} {}{slots}{rep})", param.name, text(&param.ty)));
+                    self.note(4, &format!("(@cabi param ${} {}{slots}{rep})", param.name, text(&param.ty)));
                 }
                 self.result_note(result.as_ref());
             }
@@ -189,7 +203,7 @@ impl Printer {
 
     fn result_note(&mut self, result: Option<&Witx>) {
         if let Some(result) = result {
-            self.line(4, &format!("(@cabi result {})", text(result)));
+            self.note(4, &format!("(@cabi result {})", text(result)));
         }
     }
 }

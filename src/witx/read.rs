@@ -61,6 +61,12 @@ pub fn read(files: &[(String, String)]) -> Result<Reading> {
     Ok(Reading::Derived(Box::new(Derivation { document, rebuilt })))
 }
 
+/// The files as the `witx` crate reads them.
+pub(super) fn parsed(files: &[(String, String)]) -> Result<witx::Document> {
+    let trees = files.iter().map(|(path, text)| Ok((Source { path, text }, parse(path, text)?)));
+    judge(files, &trees.collect::<Result<Vec<_>>>()?)
+}
+
 /// The text of all files as one, in an order in which every `use` comes before its user.
 fn in_order<'f>(trees: &'f [(Source<'f>, Vec<Node<'f>>)]) -> Vec<usize> {
     let by_name: HashMap<&str, usize> =
@@ -88,7 +94,7 @@ fn in_order<'f>(trees: &'f [(Source<'f>, Vec<Node<'f>>)]) -> Vec<usize> {
 
 /// Parses everything with the `witx` crate, which is the judge of what WITX is. Its parser recurses, so depth is bounded
 /// before.
-pub(super) fn judge(files: &[(String, String)], trees: &[(Source<'_>, Vec<Node<'_>>)]) -> Result<witx::Document> {
+fn judge(files: &[(String, String)], trees: &[(Source<'_>, Vec<Node<'_>>)]) -> Result<witx::Document> {
     let mut all = String::with_capacity(files.iter().map(|(_, text)| text.len()).sum());
     for i in in_order(trees) {
         let (source, nodes) = &trees[i];
@@ -132,9 +138,9 @@ pub(super) fn signature(func: &InterfaceFunc) -> Option<CoreSignature> {
 
 /// A file that is being read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Source<'f> {
-    pub(super) path: &'f str,
-    pub(super) text: &'f str,
+struct Source<'f> {
+    path: &'f str,
+    text: &'f str,
 }
 
 impl Source<'_> {

@@ -416,7 +416,7 @@ fn shared(id: &str) -> Box<Diagnostic> {
 }
 
 /// A type reference as part of a structural id.
-fn mangle(ty: &Witx) -> String {
+pub(super) fn mangle(ty: &Witx) -> String {
     match ty {
         Witx::Builtin(name) => (*name).to_owned(),
         Witx::Name(id) => id.clone(),

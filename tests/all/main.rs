@@ -8,6 +8,7 @@ mod oracle;
 mod product;
 mod serve;
 mod witx;
+mod witx_wiggle;
 
 use std::path::{Path, PathBuf};
 

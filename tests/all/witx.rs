@@ -12,7 +12,7 @@ fn text(wit: &str) -> Loaded {
     load(&sources, &Gates::default()).expect("the WIT is valid")
 }
 
-const NO_DOCS: PrintOptions = PrintOptions { docs: false };
+const NO_DOCS: PrintOptions = PrintOptions { docs: false, annotations: true };
 
 fn verified(loaded: &Loaded, scope: &Scope) -> (Counts, Vec<(String, String)>) {
     verified_as(loaded, scope, Names::Legacy, Forms::Sync)
@@ -22,7 +22,7 @@ fn verified_as(loaded: &Loaded, scope: &Scope, names: Names, forms: Forms) -> (C
     let options = Options { abi: Abi { names, forms }, aliases: Vec::new() };
     let derived = derive(&loaded.resolve, scope, &options).expect("derives");
     // With its documentation, too.
-    let docs = PrintOptions { docs: true };
+    let docs = PrintOptions::default();
     verify(&loaded.resolve, scope, &derived, &print(&derived.document, docs), docs).expect("verifies with docs");
     let files = print(&derived.document, NO_DOCS);
     let counts = verify(&loaded.resolve, scope, &derived, &files, NO_DOCS).expect("verifies");

@@ -5,6 +5,8 @@ mod bless;
 mod guests;
 mod paths;
 mod run;
+mod table;
+mod wiggle;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -31,6 +33,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Have the `wiggle` crate compile the WITX of WASI; needs network for that crate.
+    Wiggle,
     /// The native server that `bench` compares with; it ends when its stdin does.
     #[command(hide = true)]
     NativeHello,
@@ -52,6 +56,7 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::Guests(args)) => guests::guests(&Paths::find()?, &args),
         Some(Task::Bench(args)) => bench::bench(&Paths::find()?, &args),
         Some(Task::Bless { args }) => bless::bless(&Paths::find()?, &args),
+        Some(Task::Wiggle) => wiggle::wiggle(&Paths::find()?),
         Some(Task::NativeHello) => bench::native_hello(),
     }
 }

@@ -3,8 +3,8 @@
 use super::lowlift;
 use super::memory::sample_peak;
 use super::stats::median;
-use super::table::Table;
 use crate::paths::Paths;
+use crate::table::Table;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};

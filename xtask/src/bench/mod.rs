@@ -10,7 +10,6 @@ mod process;
 mod serve;
 mod server;
 mod stats;
-mod table;
 
 use crate::paths::Paths;
 use anyhow::{Context, Result};

@@ -10,7 +10,7 @@ use crate::host::Config;
 use crate::link::{Options as LinkOptions, link};
 use crate::serve::{Options, Server};
 use crate::wit::{Gates, built_in, select_world};
-use crate::witx::{PrintOptions, Scope, derive, print, verify};
+use crate::witx::{Scope, derive, print, verify};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
@@ -83,9 +83,8 @@ fn derived() -> Result<String> {
     let loaded = built_in("wasi", &Gates::default())?;
     let scope = Scope::Packages(loaded.packages.clone());
     let derived = derive(&loaded.resolve, &scope, &Default::default())?;
-    let printing = PrintOptions::default();
-    let files = print(&derived.document, printing);
-    let counts = verify(&loaded.resolve, &scope, &derived, &files, printing)?;
+    let files = print(&derived.document);
+    let counts = verify(&loaded.resolve, &scope, &derived, &files)?;
     Ok(format!(
         "derive  WASI 0.2.12: {} functions, {} resource drops, {} types, verified against three independent readers in {}",
         counts.functions,

@@ -6,7 +6,7 @@ use crate::abi::{Abi, Forms, Names};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::wit::select_world;
 use crate::witx::{
-    Counts, Document, Options, PrintOptions, Rebuilt, Scope, derive, json, markdown, print, single, verify,
+    Counts, Document, Options, Rebuilt, Scope, derive, json, markdown, print, print_plain, single, verify,
     verify_wiggle, wiggle,
 };
 use clap::ValueEnum;
@@ -145,17 +145,19 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         (name, _) => Scope::World(select_world(&loaded, name.as_deref())?),
     };
     let options = args.abi.options()?;
-    let printing = PrintOptions { docs: !args.no_docs, annotations: true };
-    let derived = derive(&loaded.resolve, &scope, &options).map_err(|e| loaded.with_text(e))?;
+    let mut derived = derive(&loaded.resolve, &scope, &options).map_err(|e| loaded.with_text(e))?;
+    if args.no_docs {
+        derived.document = derived.document.without_docs();
+    }
     let document = &derived.document;
-    let printed = print(document, printing);
+    let printed = print(document);
     let counts = match args.verify {
-        true => Some(verify(&loaded.resolve, &scope, &derived, &printed, printing)?),
+        true => Some(verify(&loaded.resolve, &scope, &derived, &printed)?),
         false => None,
     };
     let printed = match args.profile {
         Profile::Core => printed,
-        Profile::Wiggle if format == Format::Text => wiggled(document, args.verify, printing, shared)?,
+        Profile::Wiggle if format == Format::Text => wiggled(document, args.verify, shared)?,
         Profile::Wiggle => {
             return Err(Diagnostic::new(Code::Usage, "the profile `wiggle` is WITX, and has no other form").into());
         }
@@ -178,12 +180,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
 }
 
 /// The files of the profile `wiggle`. What it lacks is said on standard error: a number, or each name with `--verbose`.
-fn wiggled(
-    document: &Document,
-    verify: bool,
-    printing: PrintOptions,
-    shared: &Shared,
-) -> Result<Vec<(String, String)>> {
+fn wiggled(document: &Document, verify: bool, shared: &Shared) -> Result<Vec<(String, String)>> {
     let wiggle = wiggle(document);
     if verify {
         verify_wiggle(document, &wiggle)?;
@@ -195,7 +192,7 @@ fn wiggled(
     for omitted in wiggle.omitted.iter().filter(|_| shared.verbose) {
         shared.note(format!("  {}#{}: {}", omitted.module, omitted.function, omitted.reason));
     }
-    Ok(print(&wiggle.document, PrintOptions { annotations: false, ..printing }))
+    Ok(print_plain(&wiggle.document))
 }
 
 fn model_json(document: &Document, counts: Option<Counts>) -> Result<String> {

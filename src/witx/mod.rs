@@ -23,7 +23,7 @@ pub use derive::{Derived, Options, Scope, derive};
 pub use json::{Model, json};
 pub use markdown::markdown;
 pub use model::{Document, File, Func, FuncRole, Module, Param, Stability, TypeKind, TypeName, WitParam, Witx};
-pub use print::{PrintOptions, print, single};
+pub use print::{print, print_plain, single};
 pub use read::{Derivation, Reading, WitxFunction, read};
 pub use rebuild::{FuncAbi, Rebuilt};
 pub use verify::{Counts, verify, verify_table};

@@ -22,6 +22,16 @@ impl Document {
         self.files.iter().flat_map(|f| &f.modules)
     }
 
+    /// The same without documentation.
+    pub fn without_docs(mut self) -> Document {
+        self.types.iter_mut().for_each(|ty| ty.docs = None);
+        for module in self.files.iter_mut().flat_map(|f| &mut f.modules) {
+            module.docs = None;
+            module.funcs.iter_mut().for_each(|f| f.docs = None);
+        }
+        self
+    }
+
     /// All functions with their modules.
     pub fn functions(&self) -> impl Iterator<Item = (&Module, &Func)> {
         self.modules().flat_map(|m| m.funcs.iter().map(move |f| (m, f)))

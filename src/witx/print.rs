@@ -4,29 +4,23 @@ use super::model::{Document, Func, FuncRole, Module, Param, Stability, TypeKind,
 use crate::abi::{Direction, Forms, ResourceOp};
 use std::fmt::Write;
 
-/// How to print.
-#[derive(Debug, Clone, Copy)]
-pub struct PrintOptions {
-    /// Carry the WIT's documentation over as `;;;` comments.
-    pub docs: bool,
-    /// Say in `(@cabi …)` annotations what WITX itself cannot, so that the files read back whole.
-    pub annotations: bool,
+/// Prints all files: name and text, `types.witx` first, `all.witx` last. [`super::read()`] reads them back whole.
+pub fn print(document: &Document) -> Vec<(String, String)> {
+    files(document, true)
 }
 
-impl Default for PrintOptions {
-    fn default() -> Self {
-        PrintOptions { docs: true, annotations: true }
-    }
+/// The same without `(@cabi …)` annotations: WITX alone, as any reader of it knows it.
+pub fn print_plain(document: &Document) -> Vec<(String, String)> {
+    files(document, false)
 }
 
-/// Prints all files: name and text, `types.witx` first, `all.witx` last.
-pub fn print(document: &Document, options: PrintOptions) -> Vec<(String, String)> {
+fn files(document: &Document, annotations: bool) -> Vec<(String, String)> {
     let header = format!(
         ";; {}\n;; Derived from WIT by the Canonical ABI with lowlift {}. Do not edit.\n",
         document.title,
         env!("CARGO_PKG_VERSION")
     );
-    let printer = |head: &str| Printer { out: format!("{header}{head}"), options };
+    let printer = |head: &str| Printer { out: format!("{header}{head}"), annotations };
     let mut types = printer("");
     for ty in &document.types {
         types.out.push('\n');
@@ -100,7 +94,7 @@ impl ResourceOp {
 
 struct Printer {
     out: String,
-    options: PrintOptions,
+    annotations: bool,
 }
 
 impl Printer {
@@ -110,16 +104,14 @@ impl Printer {
     }
 
     fn note(&mut self, indent: usize, text: &str) {
-        if self.options.annotations {
+        if self.annotations {
             self.line(indent, text);
         }
     }
 
     fn docs(&mut self, indent: usize, docs: Option<&str>) {
-        if let (true, Some(docs)) = (self.options.docs, docs) {
-            for line in docs.lines() {
-                self.line(indent, format!(";;; {line}").trim_end());
-            }
+        for line in docs.unwrap_or_default().lines() {
+            self.line(indent, format!(";;; {line}").trim_end());
         }
     }
 

@@ -6,12 +6,9 @@
 
 use super::derive::{Derived, Scope, functions};
 use super::dummy::dummies;
-use super::model::Document;
-use super::print::PrintOptions;
 use super::read::{Derivation, Reading, read};
 use crate::abi::{Core, CoreSignature, ImportName, Kind, Lowering, Resolve, Role, Table, Track};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use std::borrow::Cow;
 use std::collections::HashMap;
 use wit_parser::abi::{AbiVariant, WasmType};
 use wit_parser::{SizeAlign, Type, TypeDefKind};
@@ -35,22 +32,16 @@ pub struct Counts {
     pub names: usize,
 }
 
-/// Compares `files`, as printed with `options`, with the WIT that `derived` was derived from. Fails with
+/// Compares `files`, as [`super::print()`] printed them, with the WIT that `derived` was derived from. Fails with
 /// [`Code::WitxVerify`] on the first difference, or if anything that was derived is not found again.
-pub fn verify(
-    resolve: &Resolve,
-    scope: &Scope,
-    derived: &Derived,
-    files: &[(String, String)],
-    options: PrintOptions,
-) -> Result<Counts> {
+pub fn verify(resolve: &Resolve, scope: &Scope, derived: &Derived, files: &[(String, String)]) -> Result<Counts> {
     let reading = read(files).map_err(|e| {
         Diagnostic::new(Code::WitxVerify, "the derived files do not read back").cause(e.to_string()).and(*e)
     })?;
     let Reading::Derived(read_back) = reading else {
         return Err(Diagnostic::new(Code::WitxVerify, "the derived files are not recognised"));
     };
-    if read_back.document != *as_printed(&derived.document, options) {
+    if read_back.document != derived.document {
         return Err(Diagnostic::new(Code::WitxVerify, "the derived files read back as another document"));
     }
     let mut counts = Counts::default();
@@ -58,20 +49,6 @@ pub fn verify(
     layouts(resolve, derived, &read_back, &mut counts)?;
     counts.names = dummies(resolve, scope, &read_back, counts.aliases)?;
     Ok(counts)
-}
-
-/// What a document is once it was printed: without documentation, if that was left away.
-fn as_printed(document: &Document, options: PrintOptions) -> Cow<'_, Document> {
-    if options.docs {
-        return Cow::Borrowed(document);
-    }
-    let mut bare = document.clone();
-    bare.types.iter_mut().for_each(|ty| ty.docs = None);
-    for module in bare.files.iter_mut().flat_map(|f| &mut f.modules) {
-        module.docs = None;
-        module.funcs.iter_mut().for_each(|f| f.docs = None);
-    }
-    Cow::Owned(bare)
 }
 
 /// By core import module and field; the module of an export is empty.

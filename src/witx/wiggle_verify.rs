@@ -1,7 +1,7 @@
 //! Proof that the profile of `wiggle` says what the document says that it was made from.
 
 use super::model::Document;
-use super::print::{PrintOptions, print};
+use super::print::print_plain;
 use super::read::{parsed, signature};
 use super::verify::difference;
 use super::wiggle::Wiggle;
@@ -12,7 +12,7 @@ use witx::Layout;
 /// Prints both documents and reads them back. Fails with [`Code::WitxVerify`] unless each of the original's types is
 /// there with the same size, alignment and offsets, and each of its functions with the same core signature or omitted.
 pub fn verify_wiggle(original: &Document, wiggle: &Wiggle) -> Result<()> {
-    let read = |document| parsed(&print(document, PrintOptions { docs: false, annotations: false }));
+    let read = |document| parsed(&print_plain(document));
     let (want, have) = (read(original)?, read(&wiggle.document)?);
     types(original, wiggle, &want, &have)?;
     functions(wiggle, &want, &have)

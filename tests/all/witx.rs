@@ -4,7 +4,7 @@ use crate::{golden, root};
 use lowlift::abi::{Abi, Forms, Names};
 use lowlift::diagnostic::Code;
 use lowlift::wit::{Gates, Loaded, Sources, WitFile, built_in, built_in_packages, load, select_world};
-use lowlift::witx::{Counts, Options, PrintOptions, Scope, derive, print, verify, verify_table};
+use lowlift::witx::{Counts, Options, Scope, derive, print, verify, verify_table};
 
 fn text(wit: &str) -> Loaded {
     let main = vec![WitFile { path: "test.wit".to_owned(), text: wit.to_owned() }];
@@ -12,20 +12,18 @@ fn text(wit: &str) -> Loaded {
     load(&sources, &Gates::default()).expect("the WIT is valid")
 }
 
-const NO_DOCS: PrintOptions = PrintOptions { docs: false, annotations: true };
-
 fn verified(loaded: &Loaded, scope: &Scope) -> (Counts, Vec<(String, String)>) {
     verified_as(loaded, scope, Names::Legacy, Forms::Sync)
 }
 
 fn verified_as(loaded: &Loaded, scope: &Scope, names: Names, forms: Forms) -> (Counts, Vec<(String, String)>) {
     let options = Options { abi: Abi { names, forms }, aliases: Vec::new() };
-    let derived = derive(&loaded.resolve, scope, &options).expect("derives");
+    let mut derived = derive(&loaded.resolve, scope, &options).expect("derives");
     // With its documentation, too.
-    let docs = PrintOptions::default();
-    verify(&loaded.resolve, scope, &derived, &print(&derived.document, docs), docs).expect("verifies with docs");
-    let files = print(&derived.document, NO_DOCS);
-    let counts = verify(&loaded.resolve, scope, &derived, &files, NO_DOCS).expect("verifies");
+    verify(&loaded.resolve, scope, &derived, &print(&derived.document)).expect("verifies with docs");
+    derived.document = derived.document.without_docs();
+    let files = print(&derived.document);
+    let counts = verify(&loaded.resolve, scope, &derived, &files).expect("verifies");
     (counts, files)
 }
 
@@ -149,8 +147,8 @@ fn a_difference_is_found() {
         text("package a:b; interface i { record r { x: u8, y: u32 } f: func(a: u64, b: string) -> r; g: func(r: r); }");
     let scope = Scope::Packages(loaded.packages.clone());
     let derived = derive(&loaded.resolve, &scope, &Options::default()).expect("derives");
-    let files = print(&derived.document, NO_DOCS);
-    verify(&loaded.resolve, &scope, &derived, &files, NO_DOCS).expect("as derived");
+    let files = print(&derived.document);
+    verify(&loaded.resolve, &scope, &derived, &files).expect("as derived");
     for (from, to) in [
         ("(param $a u64)", "(param $a u32)"),
         ("(param $b string)", "(param $b u32)"),
@@ -160,7 +158,7 @@ fn a_difference_is_found() {
     ] {
         let changed: Vec<_> = files.iter().map(|(n, t)| (n.clone(), t.replacen(from, to, 1))).collect();
         assert_ne!(files, changed, "{from} stands in the text");
-        let error = verify(&loaded.resolve, &scope, &derived, &changed, NO_DOCS).expect_err(from);
+        let error = verify(&loaded.resolve, &scope, &derived, &changed).expect_err(from);
         assert_eq!(error.code, Code::WitxVerify, "{from}: {error}");
     }
 }

@@ -3,8 +3,7 @@
 use crate::root;
 use lowlift::wit::{Gates, Loaded, Sources, WitFile, built_in, load, select_world};
 use lowlift::witx::{
-    Document, Options, PrintOptions, Reading, Scope, Wiggle, Witx, WitxFunction, derive, print, read, verify_wiggle,
-    wiggle,
+    Document, Options, Reading, Scope, Wiggle, Witx, WitxFunction, derive, print_plain, read, verify_wiggle, wiggle,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use witx::Layout;
@@ -18,11 +17,8 @@ fn derived(loaded: &Loaded, scope: &Scope) -> Document {
     derive(&loaded.resolve, scope, &Options::default()).expect("derives").document
 }
 
-/// Without annotations, as any reader of WITX sees it.
-const PLAIN: PrintOptions = PrintOptions { docs: false, annotations: false };
-
 fn functions(document: &Document) -> Vec<WitxFunction> {
-    match read(&print(document, PLAIN)).expect("reads back") {
+    match read(&print_plain(document)).expect("reads back") {
         Reading::Plain(functions) => functions,
         Reading::Derived(_) => panic!("no annotation is left"),
     }
@@ -42,7 +38,7 @@ fn all() -> [Document; 3] {
 }
 
 fn parsed(document: &Document) -> witx::Document {
-    let files = print(document, PLAIN);
+    let files = print_plain(document);
     let lines = files.iter().flat_map(|(_, text)| text.lines()).filter(|line| !line.starts_with("(use "));
     witx::parse(&lines.collect::<Vec<_>>().join("\n")).unwrap_or_else(|e| panic!("{}", e.report()))
 }
@@ -144,7 +140,7 @@ fn the_profile_is_kept() {
 #[test]
 fn names_that_rust_or_wiggle_cannot_take_are_replaced() {
     let made = wiggle(&fixture("names.wit", "try"));
-    let text: String = print(&made.document, PLAIN).into_iter().map(|(_, text)| text).collect();
+    let text: String = print_plain(&made.document).into_iter().map(|(_, text)| text).collect();
     let names = [("names-a-b.c", "names-a-b.c-2"), ("try.from", "try.from-2"), ("try.trait", "try.trait-2")];
     assert_eq!(made.renamed, names.map(|(old, new)| (old.to_owned(), new.to_owned())));
     for line in [

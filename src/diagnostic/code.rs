@@ -124,7 +124,7 @@ codes! {
 
     // 05: WIT and WITX
     WitParse = "LL0501", "the WIT does not parse",
-        "The place is where the parser stopped.";
+        "Each mistake has its place; up to 20 of them are looked for, and what is only a consequence of one is not said. WIT far beyond any real one (4 MiB, 1000 packages, functions of 1000 parameters) is refused too.";
     UnknownPackage = "LL0502", "not a built-in package",
         "Built in are the WASI 0.2.12 packages. Any other WIT is read from a file, a folder with `deps`, or a WIT package or component in binary form.";
     UnknownWorld = "LL0503", "no such world",

@@ -160,7 +160,14 @@ impl std::error::Error for Diagnostic {}
 
 /// Of `candidates`, the nearest to `wanted` that a person could have meant.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = candidates.into_iter().map(|c| (strsim::normalized_damerau_levenshtein(wanted, c), c));
+    // Names come from anyone: comparing takes time and memory by the product of their lengths.
+    const MAX_NAME: usize = 64;
+    const MAX_CANDIDATES: usize = 5000;
+    if wanted.len() > MAX_NAME {
+        return None;
+    }
+    let candidates = candidates.into_iter().filter(|c| c.len() <= MAX_NAME).take(MAX_CANDIDATES);
+    let scored = candidates.map(|c| (strsim::normalized_damerau_levenshtein(wanted, c), c));
     // Ties go to the first in the alphabet, so that the order of a map does not show.
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1)))?;
     (best.0 > 0.7).then_some(best.1)

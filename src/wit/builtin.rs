@@ -1,8 +1,9 @@
 //! The WASI packages that come with the binary. build.rs takes their text from the pinned `wasip2` and `wasip3` packages.
 
-use super::load::{Gates, Loaded, WitFile, unresolved};
+use super::load::{Gates, Loaded, WitFile};
+use super::mistakes;
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
-use wit_parser::{PackageId, Resolve};
+use wit_parser::{PackageId, Resolve, UnresolvedPackageGroup};
 
 /// A release of WASI.
 struct Release {
@@ -31,9 +32,15 @@ impl Release {
     }
 }
 
-/// One group per built-in package.
-pub(super) fn groups() -> impl Iterator<Item = WitFile> {
-    RELEASES.iter().flat_map(Release::files)
+/// One group per built-in package, of all releases.
+pub(super) fn groups() -> Result<Vec<UnresolvedPackageGroup>> {
+    RELEASES.iter().flat_map(Release::files).map(|file| group(&file)).collect()
+}
+
+fn group(file: &WitFile) -> Result<UnresolvedPackageGroup> {
+    mistakes::parse(std::slice::from_ref(file)).map_err(|(_, e)| {
+        Diagnostic::new(Code::Internal, "a built-in WASI package does not parse").cause(e).in_file(&file.path, "")
+    })
 }
 
 /// The names of the built-in packages, such as `wasi:http@0.2.12`: by release, then sorted.
@@ -57,7 +64,7 @@ pub fn built_in(name: &str, gates: &Gates) -> Result<Loaded> {
     let mut files: Vec<WitFile> = release.files().collect();
     files.sort_by_key(|file| file.path.ends_with("/http.wit"));
     for file in &files {
-        groups.push(unresolved(std::slice::from_ref(file))?);
+        groups.push(group(file)?);
     }
     if let Some(main) = groups.pop() {
         resolve

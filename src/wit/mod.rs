@@ -3,7 +3,10 @@
 //! Nothing here reads files: `cli` hands over [`Sources`].
 
 mod builtin;
+mod limits;
 mod load;
+mod mistakes;
+mod scan;
 
 pub use builtin::{built_in, built_in_packages};
 pub use load::{Gates, Loaded, Sources, WitFile, load, select_world};

@@ -7,6 +7,7 @@ mod link;
 mod oracle;
 mod product;
 mod serve;
+mod wit_bad;
 mod witx;
 mod witx_wiggle;
 

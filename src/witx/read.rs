@@ -10,6 +10,7 @@ use crate::abi::{Abi, Core, CoreSignature, Direction, Forms, ImportName, Lowerin
 use crate::diagnostic::{Code, Diagnostic, Place, Result, quietly};
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::Path;
 use witx::{InterfaceFunc, WasmType};
 
 /// What a set of WITX files is.
@@ -47,7 +48,7 @@ pub fn read(files: &[(String, String)]) -> Result<Reading> {
     for (name, text) in files {
         trees.push((Source { path: name, text }, parse(name, text)?));
     }
-    let parsed = judge(files, &trees)?;
+    let parsed = judge(&trees)?;
     let is_derived = trees.iter().any(|(_, nodes)| nodes.iter().any(|n| cabi(n, "document").is_some()));
     if !is_derived {
         return Ok(Reading::Plain(plain(&parsed)?));
@@ -64,7 +65,7 @@ pub fn read(files: &[(String, String)]) -> Result<Reading> {
 /// The files as the `witx` crate reads them.
 pub(super) fn parsed(files: &[(String, String)]) -> Result<witx::Document> {
     let trees = files.iter().map(|(path, text)| Ok((Source { path, text }, parse(path, text)?)));
-    judge(files, &trees.collect::<Result<Vec<_>>>()?)
+    judge(&trees.collect::<Result<Vec<_>>>()?)
 }
 
 /// The text of all files as one, in an order in which every `use` comes before its user.
@@ -94,20 +95,47 @@ fn in_order<'f>(trees: &'f [(Source<'f>, Vec<Node<'f>>)]) -> Vec<usize> {
 
 /// Parses everything with the `witx` crate, which is the judge of what WITX is. Its parser recurses, so depth is bounded
 /// before.
-fn judge(files: &[(String, String)], trees: &[(Source<'_>, Vec<Node<'_>>)]) -> Result<witx::Document> {
-    let mut all = String::with_capacity(files.iter().map(|(_, text)| text.len()).sum());
+fn judge(trees: &[(Source<'_>, Vec<Node<'_>>)]) -> Result<witx::Document> {
+    let mut validation = witx::DocValidation::new();
+    let mut definitions = Vec::new();
     for i in in_order(trees) {
-        let (source, nodes) = &trees[i];
-        let mut from = 0;
-        for node in nodes.iter().filter(|n| n.tail("use").is_some()) {
-            all.push_str(&source.text[from..node.span.start]);
-            from = node.span.end;
-        }
-        all.push_str(&source.text[from..]);
-        all.push('\n');
+        let source = trees[i].0;
+        quietly("the `witx` crate", || judge_file(source, &mut validation, &mut definitions))??;
     }
-    quietly("the `witx` crate", || witx::parse(&all).map_err(|e| e.report()))?
-        .map_err(|reason| Diagnostic::new(Code::WitxParse, "the `witx` crate does not read this WITX").cause(reason))
+    Ok(validation.into_document(definitions))
+}
+
+fn judge_file(
+    source: Source<'_>,
+    validation: &mut witx::DocValidation,
+    definitions: &mut Vec<witx::Definition>,
+) -> Result<()> {
+    let refuse = |e: wast_of_witx::Error| {
+        let span = e.span().linecol_in(source.text);
+        let start = offset_of(source.text, span);
+        wrong(source.path, source.text, start..start + 1, "the `witx` crate does not read this").cause(e.message())
+    };
+    let buffer = wast_of_witx::parser::ParseBuffer::new(source.text).map_err(refuse)?;
+    let document: witx::parser::TopLevelDocument<'_> = wast_of_witx::parser::parse(&buffer).map_err(refuse)?;
+    for item in &document.items {
+        let witx::parser::TopLevelSyntax::Decl(decl) = &item.item else { continue };
+        // The text is there for places alone, and the search for each costs as much as what stands before it: without the
+        // text that is nothing, and the place is found by the name.
+        let mut scope = validation.scope("", Path::new(source.path));
+        scope.validate_decl(decl, &item.comments, definitions).map_err(|e| {
+            Diagnostic::new(Code::WitxParse, "the `witx` crate does not accept this")
+                .cause(e.to_string())
+                .fact("reason", e.to_string())
+                .in_file(source.path, "")
+        })?;
+    }
+    Ok(())
+}
+
+/// The byte behind a line and column, counted from 0.
+fn offset_of(text: &str, (line, column): (usize, usize)) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    (start + column).min(text.len())
 }
 
 fn plain(parsed: &witx::Document) -> Result<Vec<WitxFunction>> {

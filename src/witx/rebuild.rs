@@ -351,6 +351,10 @@ impl Rebuilt {
             let found =
                 parsed.typename(&witx::Id::new(&ty.id)).ok_or_else(|| lie(&ty.id, "definition", "one", "none"))?;
             let laid_out = self.layouts.get(id);
+            // That crate's layout of a type takes time by what is in it, wherever it stands.
+            if laid_out.is_large() {
+                continue;
+            }
             let (want, have) = ((laid_out.size as usize, laid_out.align as usize), found.mem_size_align());
             if want != (have.size, have.align) {
                 return Err(lie(&ty.id, "size and alignment", text(want), text((have.size, have.align))));

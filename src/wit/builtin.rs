@@ -1,51 +1,51 @@
-//! The WASI packages that come with the binary. build.rs takes their text from the pinned `wasip2` and `wasip3` packages.
+//! The WASI packages that come with the binary. build.rs takes their text from pinned packages.
 
 use super::load::{Gates, Loaded, WitFile};
 use super::mistakes;
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use wit_parser::{PackageId, Resolve, UnresolvedPackageGroup};
 
+/// A WIT package: its name, and path and text of its files.
+type Package = (&'static str, &'static [(&'static str, &'static str)]);
+
 /// A release of WASI.
 struct Release {
     version: &'static str,
-    /// Path and text of each package.
-    files: &'static [(&'static str, &'static str)],
+    packages: &'static [Package],
 }
 
 /// All releases, the one that a name without a version means first.
-static RELEASES: [Release; 2] = [
-    Release { version: "0.2.12", files: include!(concat!(env!("OUT_DIR"), "/wasi-0.2.12.rs")) },
-    Release { version: "0.3.2", files: include!(concat!(env!("OUT_DIR"), "/wasi-0.3.2.rs")) },
+static RELEASES: [Release; 3] = [
+    Release { version: "0.2.12", packages: include!(concat!(env!("OUT_DIR"), "/wasi-0.2.12.rs")) },
+    Release { version: "0.3.2", packages: include!(concat!(env!("OUT_DIR"), "/wasi-0.3.2.rs")) },
+    // The oldest, for `lowlift diff`.
+    Release { version: "0.2.0", packages: include!(concat!(env!("OUT_DIR"), "/wasi-0.2.0.rs")) },
 ];
 
 impl Release {
-    fn files(&self) -> impl Iterator<Item = WitFile> {
-        self.files.iter().map(|(path, text)| WitFile { path: (*path).to_owned(), text: (*text).to_owned() })
-    }
-
     /// Such as `wasi:http@0.2.12`, sorted.
-    fn packages(&self) -> Vec<String> {
-        let names = self.files.iter().filter_map(|(path, _)| path.rsplit('/').next()?.strip_suffix(".wit"));
-        let mut names: Vec<String> = names.map(|package| format!("wasi:{package}@{}", self.version)).collect();
-        names.sort();
-        names
+    fn names(&self) -> Vec<String> {
+        self.packages.iter().map(|(name, _)| format!("wasi:{name}@{}", self.version)).collect()
     }
+}
+
+fn files((_, files): &Package) -> Vec<WitFile> {
+    files.iter().map(|(path, text)| WitFile { path: (*path).to_owned(), text: (*text).to_owned() }).collect()
 }
 
 /// One group per built-in package, of all releases.
 pub(super) fn groups() -> Result<Vec<UnresolvedPackageGroup>> {
-    RELEASES.iter().flat_map(Release::files).map(|file| group(&file)).collect()
+    RELEASES.iter().flat_map(|r| r.packages).map(|package| group(&files(package))).collect()
 }
 
-fn group(file: &WitFile) -> Result<UnresolvedPackageGroup> {
-    mistakes::parse(std::slice::from_ref(file)).map_err(|(_, e)| {
-        Diagnostic::new(Code::Internal, "a built-in WASI package does not parse").cause(e).in_file(&file.path, "")
-    })
+fn group(files: &[WitFile]) -> Result<UnresolvedPackageGroup> {
+    mistakes::parse(files)
+        .map_err(|(_, e)| Diagnostic::new(Code::Internal, "a built-in WASI package does not parse").cause(e))
 }
 
 /// The names of the built-in packages, such as `wasi:http@0.2.12`: by release, then sorted.
 pub fn built_in_packages() -> Vec<String> {
-    RELEASES.iter().flat_map(Release::packages).collect()
+    RELEASES.iter().flat_map(Release::names).collect()
 }
 
 /// Loads all packages of a release and selects by name: `wasi:http@0.2.12`, or `wasi@0.3.2` for all of them. Without a
@@ -61,10 +61,13 @@ pub fn built_in(name: &str, gates: &Gates) -> Result<Loaded> {
     let mut resolve = gates.resolve();
     let mut groups = Vec::new();
     // The package that nothing else depends on comes last.
-    let mut files: Vec<WitFile> = release.files().collect();
-    files.sort_by_key(|file| file.path.ends_with("/http.wit"));
-    for file in &files {
-        groups.push(group(file)?);
+    let mut packages: Vec<&Package> = release.packages.iter().collect();
+    packages.sort_by_key(|(name, _)| *name == "http");
+    let mut texts = Vec::new();
+    for package in packages {
+        let files = files(package);
+        groups.push(group(&files)?);
+        texts.extend(files);
     }
     if let Some(main) = groups.pop() {
         resolve
@@ -78,7 +81,7 @@ pub fn built_in(name: &str, gates: &Gates) -> Result<Loaded> {
     if packages.is_empty() {
         return Err(unknown(name, version.is_some()));
     }
-    Ok(Loaded { resolve, packages, world: None, files })
+    Ok(Loaded { resolve, packages, world: None, files: texts })
 }
 
 fn is_named(resolve: &Resolve, id: PackageId, bare: &str) -> bool {

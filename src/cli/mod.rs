@@ -6,6 +6,7 @@ mod adapt;
 mod check;
 #[cfg(feature = "serve")]
 mod demo;
+mod diff;
 mod explain;
 mod io;
 mod link;
@@ -97,6 +98,7 @@ enum Verb {
     Adapt(adapt::Args),
     Link(link::Args),
     Check(check::Args),
+    Diff(diff::Args),
     #[cfg(feature = "serve")]
     Serve(serve::Args),
     #[cfg(feature = "serve")]
@@ -118,7 +120,7 @@ impl Verb {
     /// The forms in which it gives its result.
     fn formats(&self) -> &'static [Format] {
         match self {
-            Verb::Witx(_) => &[Format::Text, Format::Json, Format::Markdown],
+            Verb::Witx(_) | Verb::Diff(_) => &[Format::Text, Format::Json, Format::Markdown],
             _ => &[Format::Text, Format::Json],
         }
     }
@@ -179,6 +181,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Adapt(args) => adapt::run(&args, &shared),
         Verb::Link(args) => link::run(&args, &shared),
         Verb::Check(args) => check::run(&args, &shared),
+        Verb::Diff(args) => diff::run(&args, &shared),
         #[cfg(feature = "serve")]
         Verb::Serve(args) => serve::run(&args, &shared),
         #[cfg(feature = "serve")]

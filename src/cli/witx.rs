@@ -4,7 +4,7 @@ use super::wit::WitArgs;
 use super::{Format, Outcome, Run, Shared, io};
 use crate::abi::{Abi, Forms, Names};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::wit::select_world;
+use crate::wit::{Loaded, select_world};
 use crate::witx::{
     Counts, Document, Options, Rebuilt, Scope, derive, json, markdown, print, print_plain, single, verify,
     verify_wiggle, wiggle,
@@ -139,11 +139,7 @@ fn versions(text: &str) -> Result<Vec<Version>> {
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let format = shared.format;
     let loaded = args.wit.load(&args.source)?;
-    let has_interfaces = loaded.packages.iter().any(|&p| !loaded.resolve.packages[p].interfaces.is_empty());
-    let scope = match (&args.world, loaded.world) {
-        (None, None) if has_interfaces => Scope::Packages(loaded.packages.clone()),
-        (name, _) => Scope::World(select_world(&loaded, name.as_deref())?),
-    };
+    let scope = scope(&loaded, args.world.as_deref())?;
     let options = args.abi.options()?;
     let mut derived = derive(&loaded.resolve, &scope, &options).map_err(|e| loaded.with_text(e))?;
     if args.no_docs {
@@ -177,6 +173,15 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         io::print(report(&document.title, counts).as_bytes())?;
     }
     Ok(Outcome::Fine)
+}
+
+/// What to derive: the world that is named, else all interfaces, else the only world.
+pub(super) fn scope(loaded: &Loaded, world: Option<&str>) -> Result<Scope> {
+    let has_interfaces = loaded.packages.iter().any(|&p| !loaded.resolve.packages[p].interfaces.is_empty());
+    Ok(match (world, loaded.world) {
+        (None, None) if has_interfaces => Scope::Packages(loaded.packages.clone()),
+        (name, _) => Scope::World(select_world(loaded, name)?),
+    })
 }
 
 /// The files of the profile `wiggle`. What it lacks is said on standard error: a number, or each name with `--verbose`.

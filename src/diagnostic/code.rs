@@ -158,6 +158,26 @@ codes! {
     RequestFailed = "LL0606", "a request failed",
         "The demonstration could not get an answer from its own server.";
 
+    // 07: what changed from one version to another
+    FunctionGone = "LL0701", "a function is gone",
+        "Guests that import it fail to link. An export that is no longer called harms nobody.";
+    FunctionAdded = "LL0702", "a function is new",
+        "A new import breaks nobody. A new export of a world is one that old guests do not have.";
+    SignatureChanged = "LL0703", "a function has another core signature",
+        "Old guests fail to link, or trap at the first call on engines that check late.";
+    LayoutChanged = "LL0704", "a type has another layout",
+        "Old guests and new hosts read each other's memory at the wrong bytes, and nothing notices. The first byte that is another is named.";
+    NameChanged = "LL0705", "an interface has another name or version",
+        "A component runtime matches versions of one track; an engine that matches names as strings needs an alias (`lowlift witx --alias-versions`). Another track is another interface.";
+    NeedsChanged = "LL0706", "a function needs something else of the guest",
+        "A guest that never had to export a memory or a realloc may have none.";
+    CasesAdded = "LL0707", "a type has more cases or flags",
+        "Its layout is the same, but whoever knows the old type alone may meet a value that it does not know: lifting an unknown case traps. Unknown flags are ignored.";
+    MeaningChanged = "LL0708", "the bytes of a type mean something else",
+        "Fields or cases changed places, or a case has another payload of the same size. Nothing notices at run time.";
+    PartRenamed = "LL0709", "a field or case has another name",
+        "Names are not part of the ABI: deployed modules notice nothing, sources do.";
+
     // 09: ours
     Internal = "LL0901", "a bug in lowlift",
         "Something that must not happen happened. Please report it together with the input.";

@@ -1,9 +1,9 @@
 //! WIT for engines that know only core WebAssembly.
 //!
 //! The rooms, in the order in which data flows: [`wit`] loads WIT, [`abi`] holds the canonical-ABI table that everyone
-//! reads, [`witx`] derives WITX, [`adapt`] wraps preview1 modules, [`link`] lowers components to one core module,
-//! [`check`] compares modules with what a host provides, [`engine`], [`host`] and [`serve`] run them. [`cli`] is the only
-//! room that touches files. `docs/architecture.md` has a paragraph on each.
+//! reads, [`layout`] draws it, [`witx`] derives WITX, [`adapt`] wraps preview1 modules, [`link`] lowers components to one
+//! core module, [`check`] compares modules with what a host provides, [`engine`], [`host`] and [`serve`] run them. [`cli`]
+//! is the only room that touches files. `docs/architecture.md` has a paragraph on each.
 
 pub mod abi;
 pub mod adapt;
@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod engine;
 #[cfg(feature = "engine-wasmtime")]
 pub mod host;
+pub mod layout;
 pub mod link;
 #[cfg(feature = "serve")]
 pub mod serve;

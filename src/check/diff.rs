@@ -213,12 +213,7 @@ fn function(track: &Track, field: &str, was: &Entry<'_>, is: &Entry<'_>) -> Opti
     (was.needs != is.needs).then(|| Change {
         old: Some(words(was.needs).to_owned()),
         new: Some(words(is.needs).to_owned()),
-        ..change(
-            Code::NeedsChanged,
-            if more { Verdict::Breaking } else { Verdict::None },
-            &track.interface,
-            field,
-        )
+        ..change(Code::NeedsChanged, if more { Verdict::Breaking } else { Verdict::None }, &track.interface, field)
     })
 }
 
@@ -238,8 +233,7 @@ fn added(track: &Track, field: &str, is: &Entry<'_>) -> Change {
 /// Named types that are on both sides, by the interface that defines them.
 fn types(old: &Side<'_>, new: &Side<'_>) -> Vec<Change> {
     let key = |ty: &TypeName| Some((Track::of(ty.owner.as_deref()?).0.interface, ty.wit.clone()));
-    let of_new: HashMap<_, _> =
-        new.derivation.document.types.iter().filter_map(|ty| Some((key(ty)?, ty))).collect();
+    let of_new: HashMap<_, _> = new.derivation.document.types.iter().filter_map(|ty| Some((key(ty)?, ty))).collect();
     let mut shapes = Shapes::new(old.derivation, new.derivation);
     let mut out = Vec::new();
     for was in &old.derivation.document.types {
@@ -314,7 +308,8 @@ pub fn breaks(changes: &[Change], survey: &Survey) -> Vec<Broken> {
     let mut out = Vec::new();
     let untracked = |name: &str| Track::of(name).0.interface;
     for change in changes.iter().filter(|c| c.verdict == Verdict::Breaking) {
-        let broken = |item: String| Broken { item, code: change.code, because: format!("{} {}", change.interface, change.item) };
+        let broken =
+            |item: String| Broken { item, code: change.code, because: format!("{} {}", change.interface, change.item) };
         if let Some(wanted) = change.item.strip_prefix("export ") {
             let has = survey.exports.keys().any(|export| match export.split_once('#') {
                 Some((interface, field)) => untracked(interface) == change.interface && field == wanted,

@@ -60,7 +60,8 @@ impl<'d> Shapes<'d> {
             if let (Some(change), true) = (self.more(a, b), (old.size, old.align) == (new.size, new.align)) {
                 return Some(change);
             }
-            let first = self.first_byte(a, b, 0, String::new()).unwrap_or(FirstByte { offset: old.size, part: String::new() });
+            let first =
+                self.first_byte(a, b, 0, String::new()).unwrap_or(FirstByte { offset: old.size, part: String::new() });
             if (old.size, old.align) == (new.size, new.align) && first.offset >= old.size {
                 let (was, is) = (kind(&old.kind), kind(&new.kind));
                 return Some(Change::Meaning { was, is });
@@ -86,9 +87,7 @@ impl<'d> Shapes<'d> {
                     && a.cases.len() == b.cases.len()
                     && a.cases.iter().zip(&b.cases).all(|(a, b)| self.same_payload(a.ty, b.ty))
             }
-            (Kind::Flags { tag, names }, Kind::Flags { tag: b, names: more }) => {
-                tag == b && names.len() == more.len()
-            }
+            (Kind::Flags { tag, names }, Kind::Flags { tag: b, names: more }) => tag == b && names.len() == more.len(),
             (Kind::List(a), Kind::List(b)) => self.same_bytes(*a, *b),
             (Kind::FixedList(a, n), Kind::FixedList(b, m)) => n == m && self.same_bytes(*a, *b),
             (Kind::Stream(a), Kind::Stream(b)) | (Kind::Future(a), Kind::Future(b)) => self.same_payload(*a, *b),
@@ -149,9 +148,10 @@ impl<'d> Shapes<'d> {
             }
             (Kind::Variant(was), Kind::Variant(is)) if was.tag == is.tag && was.payload == is.payload => {
                 let cases = was.cases.iter().zip(&is.cases).filter_map(|(a, b)| Some((&a.name, a.ty?, b.ty?)));
-                let found = cases.collect::<Vec<_>>().into_iter().filter_map(|(name, a, b)| {
-                    self.first_byte(a, b, base + was.payload, join(name))
-                });
+                let found = cases
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .filter_map(|(name, a, b)| self.first_byte(a, b, base + was.payload, join(name)));
                 let found = found.min_by_key(|f| f.offset);
                 found.or(Some(FirstByte { offset: base + old.size.min(new.size), part: path }))
             }

@@ -5,7 +5,7 @@ use super::{Format, Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, survey};
 use crate::check::{Broken, Change, Verdict, breaks, diff, verdict};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::witx::{Derivation, Reading, derive, print as print_witx, read};
+use crate::witx::{Derivation, Options, Reading, derive, print as print_witx, read};
 use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let world = args.world.as_deref();
-    let (old, new) = (derivation(&args.old, world, &args.wit)?, derivation(&args.new, world, &args.wit)?);
+    let options = Options::default();
+    let old = derivation(&args.old, world, &args.wit, &options)?;
+    let new = derivation(&args.new, world, &args.wit, &options)?;
     let changes = diff(&old, &new);
     let mut modules = Vec::new();
     for path in &args.modules {
@@ -74,14 +76,14 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
 }
 
 /// The document behind a name: derived WITX is read, anything else is derived, printed and read.
-pub(super) fn derivation(path: &Path, world: Option<&str>, wit: &WitArgs) -> Result<Derivation> {
+pub(super) fn derivation(path: &Path, world: Option<&str>, wit: &WitArgs, options: &Options) -> Result<Derivation> {
     let name = path.display().to_string();
     let files = match super::wit::witx_files(path)? {
         Some(files) => files,
         None => {
             let loaded = wit.load(path)?;
             let scope = super::witx::scope(&loaded, world)?;
-            let derived = derive(&loaded.resolve, &scope, &Default::default()).map_err(|e| loaded.with_text(e))?;
+            let derived = derive(&loaded.resolve, &scope, options).map_err(|e| loaded.with_text(e))?;
             print_witx(&derived.document)
         }
     };
@@ -117,7 +119,8 @@ impl Report<'_> {
     }
 
     fn json(&self) -> String {
-        let modules: Vec<_> = self.modules.iter().map(|(name, broken)| json!({ "module": name, "breaks": broken })).collect();
+        let modules: Vec<_> =
+            self.modules.iter().map(|(name, broken)| json!({ "module": name, "breaks": broken })).collect();
         let json = json!({
             "old": self.old,
             "new": self.new,
@@ -137,7 +140,11 @@ impl Report<'_> {
             let _ = writeln!(out, "{:<8}  {}  {what}", change.verdict.name(), change.code);
         }
         for (name, broken) in self.modules {
-            let verdict = if broken.is_empty() { "fine".to_owned() } else { io::count(broken.len(), "import or export") + " broken" };
+            let verdict = if broken.is_empty() {
+                "fine".to_owned()
+            } else {
+                io::count(broken.len(), "import or export") + " broken"
+            };
             let _ = writeln!(out, "{}: {verdict}", printable(name));
             for item in broken {
                 let _ = writeln!(out, "  {}  {}: {}", item.code, printable(&item.item), printable(&item.because));

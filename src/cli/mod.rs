@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod explain;
 mod io;
+mod layout;
 mod link;
 #[cfg(feature = "serve")]
 mod serve;
@@ -28,6 +29,8 @@ Examples:
   lowlift adapt app.wasm -o app.component.wasm       wrap a preview1 module
   lowlift link app.component.wasm -o app.core.wasm   lower a component to one core module
   lowlift check app.core.wasm --against wasi:http/proxy@0.2.12
+  lowlift layout wasi:http/types.error-code          draw a type as it lies in memory
+  lowlift diff wasi:http@0.2.0 wasi:http@0.2.12      what changed at the level of the core ABI
   lowlift serve app.core.wasm                        serve wasi:http on a core-only engine
 
 Exit codes: 0 fine, 1 findings, 2 usage or input, 3 a bug of lowlift.";
@@ -99,6 +102,7 @@ enum Verb {
     Link(link::Args),
     Check(check::Args),
     Diff(diff::Args),
+    Layout(layout::Args),
     #[cfg(feature = "serve")]
     Serve(serve::Args),
     #[cfg(feature = "serve")]
@@ -121,6 +125,7 @@ impl Verb {
     fn formats(&self) -> &'static [Format] {
         match self {
             Verb::Witx(_) | Verb::Diff(_) => &[Format::Text, Format::Json, Format::Markdown],
+            Verb::Layout(_) => &[Format::Text, Format::Json, Format::Svg, Format::Html],
             _ => &[Format::Text, Format::Json],
         }
     }
@@ -182,6 +187,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Link(args) => link::run(&args, &shared),
         Verb::Check(args) => check::run(&args, &shared),
         Verb::Diff(args) => diff::run(&args, &shared),
+        Verb::Layout(args) => layout::run(&args, &shared),
         #[cfg(feature = "serve")]
         Verb::Serve(args) => serve::run(&args, &shared),
         #[cfg(feature = "serve")]

@@ -141,6 +141,10 @@ codes! {
         "The file was derived by lowlift, but a signature, size, offset or need that it states does not follow from the types that it names. It was edited, or cut; derive it anew.";
     MissingDependency = "LL0509", "a WIT dependency is missing",
         "The package is neither in `deps` nor built in.";
+    UnknownItem = "LL0511", "no such interface, type or function",
+        "Items are named as in `types`, `types.error-code`, `fields.get`, with the interface in front or without.";
+    TooMuch = "LL0512", "too much for a picture",
+        "A picture of everything in a large package helps nobody. Name the interface, type or function to draw.";
     Usage = "LL0510", "arguments do not fit together",
         "The message says which.";
 

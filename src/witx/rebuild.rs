@@ -18,6 +18,8 @@ pub struct Rebuilt {
     types: HashMap<String, Named>,
     leaves: HashMap<&'static str, TyId>,
     lists: HashMap<TyId, TyId>,
+    /// Tuples that stand where a type is named: pairs of maps.
+    tuples: HashMap<Vec<Witx>, TyId>,
     /// Names of the resources, by number.
     resources: Vec<String>,
     /// In the order of [`Document::functions`].
@@ -94,6 +96,17 @@ impl Rebuilt {
         }
     }
 
+    /// The layout of an expression that the document holds; none for resources.
+    pub fn known(&self, ty: &Witx) -> Option<TyId> {
+        match ty {
+            Witx::Builtin(name) => self.leaves.get(name).copied(),
+            Witx::Name(id) => self.by_id(id),
+            Witx::List(element) => self.lists.get(&self.known(element)?).copied(),
+            Witx::Tuple(types) => self.tuples.get(types).copied(),
+            _ => None,
+        }
+    }
+
     /// The id of the typename that a resource number stands for.
     pub fn resource(&self, resource: Resource) -> &str {
         self.resources.get(resource.0 as usize).map_or("?", String::as_str)
@@ -118,7 +131,14 @@ impl Rebuilt {
                 self.lists.insert(element, list);
                 Ok(list)
             }
-            Witx::Tuple(types) => self.tuple(types),
+            Witx::Tuple(types) => {
+                if let Some(&known) = self.tuples.get(types) {
+                    return Ok(known);
+                }
+                let tuple = self.tuple(types)?;
+                self.tuples.insert(types.clone(), tuple);
+                Ok(tuple)
+            }
             other => {
                 let shown = super::print::text(other);
                 Err(Diagnostic::new(Code::WitxLies, format!("`{shown}` stands where only a named type may")))

@@ -3,6 +3,7 @@
 mod adapt;
 mod cli;
 mod host;
+mod layout;
 mod link;
 mod oracle;
 mod product;

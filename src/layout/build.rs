@@ -181,7 +181,7 @@ impl<'d> Builder<'d> {
                 Body::Array { length: *length, element: Box::new(self.node("", element, offset, follow)?) }
             }
             (TypeKind::Map, Witx::List(pair)) => self.pointer(pair, follow)?,
-            (TypeKind::Bool, _) => Body::Scalar,
+            (TypeKind::Bool | TypeKind::Char, _) => Body::Scalar,
             _ => Body::Handle,
         };
         let layout = id.map_or((4, 4), |id| (self.layouts().get(id).size, self.layouts().get(id).align));
@@ -338,7 +338,7 @@ impl<'d> Builder<'d> {
             }
             (TypeKind::Enum, _) => out.push(slot(name, Core::I32, "discriminant")),
             (TypeKind::Map, _) => pair(out),
-            (TypeKind::Bool | TypeKind::Flags, _) => out.push(slot(name, Core::I32, "value")),
+            (TypeKind::Bool | TypeKind::Char | TypeKind::Flags, _) => out.push(slot(name, Core::I32, "value")),
             _ => out.push(slot(name, Core::I32, "handle")),
         }
     }

@@ -181,6 +181,8 @@ pub enum TypeKind {
     Alias,
     /// `bool`.
     Bool,
+    /// `char` as the element of a list: WITX reads a list of its own `char` as a string.
+    Char,
     /// A record.
     Record,
     /// A tuple.
@@ -230,6 +232,7 @@ impl TypeKind {
         match self {
             TypeKind::Alias => "type",
             TypeKind::Bool => "bool",
+            TypeKind::Char => "char",
             TypeKind::Record => "record",
             TypeKind::Tuple => "tuple",
             TypeKind::Flags => "flags",

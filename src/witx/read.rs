@@ -284,6 +284,7 @@ impl Reader<'_> {
         let kind = match word.word().unwrap_or_default() {
             "type" => TypeKind::Alias,
             "bool" => TypeKind::Bool,
+            "char" => TypeKind::Char,
             "record" => TypeKind::Record,
             "tuple" => TypeKind::Tuple,
             "flags" => TypeKind::Flags,

@@ -193,6 +193,7 @@ impl Rebuilt {
             (TypeKind::Bool, Witx::Enum("u8", cases)) if cases.iter().eq(&["false", "true"]) => {
                 self.layouts.leaf(Kind::Bool)?
             }
+            (TypeKind::Char, Witx::Builtin("u32")) => self.layouts.leaf(Kind::Char)?,
             (TypeKind::Record | TypeKind::Params, Witx::Record(fields)) => {
                 let members = fields.iter().map(|(name, ty)| Ok((name.clone(), self.ty(ty)?)));
                 let members = members.collect::<Result<_>>()?;

@@ -205,6 +205,10 @@ impl<'r> Types<'r> {
             TypeDefKind::Handle(Handle::Own(r)) => (self.defined(*r)?, TypeKind::Own),
             TypeDefKind::Handle(Handle::Borrow(r)) => (self.defined(*r)?, TypeKind::Borrow),
             TypeDefKind::Type(ty) => (self.in_memory(ty)?, TypeKind::Alias),
+            TypeDefKind::List(ty) if self.is_char(ty) => {
+                let element = self.leaf("char", TypeKind::Char, Witx::Builtin("u32"), Type::Char)?;
+                (Witx::List(element.into()), TypeKind::Alias)
+            }
             TypeDefKind::List(ty) => (Witx::List(self.in_memory(ty)?.into()), TypeKind::Alias),
             TypeDefKind::Map(key, value) => {
                 let pair = Witx::Tuple(vec![self.in_memory(key)?, self.in_memory(value)?]);
@@ -252,6 +256,11 @@ impl<'r> Types<'r> {
                 return Err(Diagnostic::new(Code::NotExpressible, "a type that was never resolved"));
             }
         })
+    }
+
+    /// Whether this is `char`, by whatever name.
+    fn is_char(&mut self, ty: &Type) -> bool {
+        self.table.ty(ty).is_ok_and(|id| matches!(self.table.get(id).kind, Kind::Char))
     }
 
     /// WITX has no arrays. A long one is a tuple of blocks, each a fixed-length list of its own, so that it is spelled out

@@ -121,7 +121,7 @@ impl<'r> Deriver<'r, '_> {
             match item {
                 WorldItem::Interface { id, .. } => self.interface_types(*id)?,
                 WorldItem::Type { id, .. } => self.wit_type(*id)?,
-                WorldItem::Function(_) => {}
+                WorldItem::Function(function) => self.function_types(function)?,
             }
         }
         let mut files = Files::default();
@@ -141,6 +141,15 @@ impl<'r> Deriver<'r, '_> {
     fn interface_types(&mut self, id: InterfaceId) -> Result<()> {
         for &ty in self.resolve.interfaces[id].types.values() {
             self.wit_type(ty)?;
+        }
+        self.resolve.interfaces[id].functions.values().try_for_each(|function| self.function_types(function))
+    }
+
+    /// Before any function is derived, so that each one with a type that is refused is named.
+    fn function_types(&mut self, function: &Function) -> Result<()> {
+        for ty in function.params.iter().map(|p| &p.ty).chain(&function.result) {
+            let defined = self.types.in_memory(ty).map(drop).map_err(|e| e.in_item(&function.name));
+            self.kept(defined, function.span)?;
         }
         Ok(())
     }

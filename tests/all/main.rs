@@ -10,6 +10,7 @@ mod product;
 mod serve;
 mod wit_bad;
 mod witx;
+mod witx_smith;
 mod witx_wiggle;
 
 use std::path::{Path, PathBuf};

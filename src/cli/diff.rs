@@ -4,7 +4,7 @@ use super::wit::WitArgs;
 use super::{Format, Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, survey};
 use crate::check::{Broken, Change, Verdict, breaks, diff, verdict};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Code, Diagnostic, Result, printable};
 use crate::witx::{Derivation, Options, Reading, derive, print as print_witx, read};
 use serde_json::json;
 use std::fmt::Write;
@@ -199,11 +199,6 @@ fn detail(change: &Change) -> String {
         let _ = write!(text, "; passes through {}", io::count(change.functions.len(), "function"));
     }
     text
-}
-
-/// Names come from anyone.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A cell of a Markdown table.

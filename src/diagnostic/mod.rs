@@ -9,6 +9,7 @@ mod render;
 pub use code::Code;
 pub use panics::panic_is_expected;
 pub(crate) use panics::quietly;
+pub(crate) use render::printable;
 pub use render::{Color, to_json, to_text};
 
 use std::fmt;

@@ -95,7 +95,7 @@ fn clamp(source: &str, span: &std::ops::Range<usize>) -> std::ops::Range<usize> 
 }
 
 /// Names from a module can hold anything, also sequences that a terminal obeys.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

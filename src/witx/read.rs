@@ -13,6 +13,9 @@ use std::ops::Range;
 use std::path::Path;
 use witx::{InterfaceFunc, WasmType};
 
+/// A token takes some hundred bytes while it is read. All of WASI 0.2.12 is a two-hundredth of this.
+const MAX_TEXT: usize = 64 << 20;
+
 /// What a set of WITX files is.
 #[derive(Debug)]
 pub enum Reading {
@@ -44,6 +47,10 @@ pub struct WitxFunction {
 /// [`Code::WitxLies`] where derived files contradict themselves: a signature, size or offset that does not follow from
 /// the types they name.
 pub fn read(files: &[(String, String)]) -> Result<Reading> {
+    let size: usize = files.iter().map(|(_, text)| text.len()).sum();
+    if size > MAX_TEXT {
+        return Err(Diagnostic::new(Code::WitxParse, format!("{size} bytes of WITX: more than {MAX_TEXT} are not read")));
+    }
     let mut trees = Vec::new();
     for (name, text) in files {
         trees.push((Source { path: name, text }, parse(name, text)?));

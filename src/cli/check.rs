@@ -4,7 +4,7 @@ use super::wit::WitArgs;
 use super::{Format, Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, survey};
 use crate::check::{Checked, Target, check};
-use crate::diagnostic::{Code, Diagnostic, Result, to_json, to_text};
+use crate::diagnostic::{Code, Diagnostic, Result, printable, to_json, to_junit, to_sarif, to_text};
 use crate::wit::{built_in_packages, select_world};
 use crate::witx::{Reading, read};
 use serde_json::json;
@@ -14,17 +14,18 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   lowlift check app.core.wasm --against wasi:http/proxy@0.2.12
-  lowlift check app.core.wasm --against witx --format json";
+  lowlift check app.core.wasm --against witx --format json
+  lowlift check build/*.wasm --against wasi@0.2.12 --format sarif > lowlift.sarif";
 
-/// Compare the imports and exports of a module with what a host provides.
+/// Compare the imports and exports of modules with what a host provides.
 ///
 /// Components are linked first. Exit code 0: fine; 1: findings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A core module or component; standard input if absent or `-`.
+    /// Core modules or components; standard input if absent or `-`.
     #[arg(value_name = "MODULE")]
-    input: Option<PathBuf>,
+    inputs: Vec<PathBuf>,
     /// A built-in world, interface or package (`wasi:http/proxy@0.2.12`), a WIT, or a folder of derived WITX.
     #[arg(long, value_name = "TARGET")]
     against: PathBuf,
@@ -37,58 +38,113 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let target = target(args)?;
-    let (input, kind) = io::read_wasm(args.input.as_deref())?;
-    let module = match kind {
+    let inputs: Vec<Option<&Path>> = match args.inputs.as_slice() {
+        [] => vec![None],
+        paths => paths.iter().map(|p| Some(p.as_path())).collect(),
+    };
+    let modules = inputs.into_iter().map(|path| module(path, &target)).collect::<Result<Vec<_>>>()?;
+    let report = Report { target: &target.name, modules: &modules };
+    let text = match shared.format {
+        Format::Json => report.json(),
+        Format::Markdown => report.markdown(),
+        Format::Sarif => format!("{:#}\n", to_sarif(&report.findings().concat())),
+        Format::Junit => {
+            let names = modules.iter().map(|(name, _)| name.clone());
+            to_junit("lowlift check", &names.zip(report.findings()).collect::<Vec<_>>())?
+        }
+        _ => report.text(shared),
+    };
+    io::print(text.as_bytes())?;
+    let failed = modules.iter().any(|(_, checked)| checked.failed());
+    Ok(if failed { Outcome::Findings } else { Outcome::Fine })
+}
+
+/// One module, with the place of each finding.
+fn module(path: Option<&Path>, target: &Target) -> Result<(String, Checked)> {
+    let (input, kind) = io::read_wasm(path)?;
+    let wasm = match kind {
         FileKind::Component => super::link::component(&input, kind, Default::default())?.wasm,
         _ => input.bytes,
     };
-    let survey = survey(&module).map_err(|e| e.in_file(&input.name, "core module"))?;
-    let mut checked = check(&survey, &target);
-    for finding in &mut checked.findings {
-        let placed = finding.clone().in_file(&input.name, survey.describe());
-        *finding = placed;
-    }
-    print(&input.name, &target, &checked, shared)?;
-    Ok(if checked.failed() { Outcome::Findings } else { Outcome::Fine })
+    let survey = survey(&wasm).map_err(|e| e.in_file(&input.name, "core module"))?;
+    let mut checked = check(&survey, target);
+    let place = |finding: Box<Diagnostic>| finding.in_file(&input.name, survey.describe());
+    checked.findings = checked.findings.into_iter().map(place).collect();
+    Ok((input.name, checked))
 }
 
-fn print(name: &str, target: &Target, checked: &Checked, shared: &Shared) -> Result<(), super::Failure> {
-    let text = match shared.format {
-        Format::Json => {
-            let json = json!({
+struct Report<'r> {
+    target: &'r str,
+    modules: &'r [(String, Checked)],
+}
+
+impl Report<'_> {
+    fn findings(&self) -> Vec<Vec<Diagnostic>> {
+        self.modules.iter().map(|(_, checked)| checked.findings.iter().map(|f| (**f).clone()).collect()).collect()
+    }
+
+    fn json(&self) -> String {
+        let module = |(name, checked): &(String, Checked)| {
+            json!({
                 "module": name,
-                "against": target.name,
                 "imports": checked.imports,
                 "exports": checked.exports,
                 "ok": !checked.failed(),
                 "findings": checked.findings.iter().map(|f| to_json(f)).collect::<Vec<_>>(),
-            });
-            format!("{json:#}\n")
-        }
-        _ => {
-            let color = shared.color(std::io::stdout().is_terminal());
-            let mut text = String::new();
+            })
+        };
+        let json = json!({
+            "against": self.target,
+            "ok": !self.modules.iter().any(|(_, checked)| checked.failed()),
+            "modules": self.modules.iter().map(module).collect::<Vec<_>>(),
+        });
+        format!("{json:#}\n")
+    }
+
+    fn text(&self, shared: &Shared) -> String {
+        let color = shared.color(std::io::stdout().is_terminal());
+        let mut text = String::new();
+        for (name, checked) in self.modules {
             for finding in &checked.findings {
                 text.push_str(&to_text(finding, color, shared.verbose));
                 text.push_str("\n\n");
             }
-            let verdict = match (checked.failed(), checked.findings.len()) {
-                (_, 0) => "fine".to_owned(),
-                (true, n) => io::count(n, "finding"),
-                (false, n) => format!("fine, with {}", io::count(n, "warning")),
-            };
             if !shared.quiet {
-                text.push_str(&format!(
-                    "{name} against {}: {}, {}: {verdict}\n",
-                    target.name,
-                    io::count(checked.imports, "import"),
-                    io::count(checked.exports, "export"),
-                ));
+                text.push_str(&self.verdict(name, checked));
+                text.push('\n');
             }
-            text
         }
-    };
-    io::print(text.as_bytes())
+        text
+    }
+
+    fn verdict(&self, name: &str, checked: &Checked) -> String {
+        let verdict = match (checked.failed(), checked.findings.len()) {
+            (_, 0) => "fine".to_owned(),
+            (true, n) => io::count(n, "finding"),
+            (false, n) => format!("fine, with {}", io::count(n, "warning")),
+        };
+        let (imports, exports) = (io::count(checked.imports, "import"), io::count(checked.exports, "export"));
+        format!("{} against {}: {imports}, {exports}: {verdict}", printable(name), printable(self.target))
+    }
+
+    /// For the comment of a pull request.
+    fn markdown(&self) -> String {
+        let cell = |text: &str| printable(text).replace('|', "\\|").replace('<', "&lt;").replace('\n', " ");
+        let mut text = String::from("### lowlift check\n");
+        for (name, checked) in self.modules {
+            text.push_str(&format!("\n{}\n", cell(&self.verdict(name, checked))));
+            if !checked.findings.is_empty() {
+                text.push_str("\n| code | finding | details |\n|---|---|---|\n");
+            }
+            for finding in &checked.findings {
+                let facts = finding.facts.iter().map(|(label, text)| format!("{label}: {text}"));
+                let details: Vec<String> = facts.chain(finding.hints.iter().cloned()).collect();
+                let details = cell(&details.join("; "));
+                text.push_str(&format!("| {} | {} | {details} |\n", finding.code, cell(&finding.message)));
+            }
+        }
+        text
+    }
 }
 
 /// What `--against` names: a folder of WITX, a WIT on disk, or something built in.

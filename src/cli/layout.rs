@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
             let json = serde_json::to_string_pretty(&sheet);
             json.map_err(|e| Diagnostic::new(Code::Internal, "the layout cannot be written").cause(e))? + "\n"
         }
-        Format::Text | Format::Markdown => text(&sheet),
+        _ => text(&sheet),
     };
     match &args.output {
         Some(path) if path != Path::new("-") => io::write_file(path, drawn.as_bytes())?,

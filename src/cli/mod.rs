@@ -81,6 +81,8 @@ enum Format {
     Markdown,
     Svg,
     Html,
+    Sarif,
+    Junit,
 }
 
 impl Format {
@@ -91,6 +93,8 @@ impl Format {
             Format::Markdown => "markdown",
             Format::Svg => "svg",
             Format::Html => "html",
+            Format::Sarif => "sarif",
+            Format::Junit => "junit",
         }
     }
 }
@@ -125,6 +129,7 @@ impl Verb {
     fn formats(&self) -> &'static [Format] {
         match self {
             Verb::Witx(_) | Verb::Diff(_) => &[Format::Text, Format::Json, Format::Markdown],
+            Verb::Check(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Sarif, Format::Junit],
             Verb::Layout(_) => &[Format::Text, Format::Json, Format::Svg, Format::Html],
             _ => &[Format::Text, Format::Json],
         }

@@ -1,16 +1,20 @@
-//! What lowlift says: a code, a message, a place, facts, hints; as text or JSON.
+//! What lowlift says: a code, a message, a place, facts, hints; as text, JSON, SARIF or JUnit.
 //!
 //! Every error below `cli` is a [`Diagnostic`]. Messages quote untrusted names, so rendering escapes control characters.
 
 mod code;
+mod junit;
 mod panics;
 mod render;
+mod sarif;
 
 pub use code::Code;
+pub use junit::to_junit;
 pub use panics::panic_is_expected;
 pub(crate) use panics::quietly;
 pub(crate) use render::printable;
 pub use render::{Color, to_json, to_text};
+pub use sarif::to_sarif;
 
 use std::fmt;
 use std::ops::Range;

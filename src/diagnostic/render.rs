@@ -60,11 +60,8 @@ pub fn to_json(diagnostic: &Diagnostic) -> Value {
         None => Value::Null,
         Some(Place::File { path, what }) => json!({ "path": path, "what": what }),
         Some(Place::Binary { path, offset }) => json!({ "path": path, "offset": offset }),
-        Some(Place::Text { path, source, span }) => {
-            let start = clamp(source, span).start;
-            let before = &source[..start];
-            let line = before.matches('\n').count() + 1;
-            let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+        Some(place @ Place::Text { path, .. }) => {
+            let (line, column) = line_and_column(place).unwrap_or((1, 1));
             json!({ "path": path, "line": line, "column": column })
         }
     };
@@ -79,6 +76,15 @@ pub fn to_json(diagnostic: &Diagnostic) -> Value {
         "hints": diagnostic.hints,
         "cause": diagnostic.cause,
     })
+}
+
+/// Line and column of a place in a text, counted from 1.
+pub(super) fn line_and_column(place: &Place) -> Option<(usize, usize)> {
+    let Place::Text { source, span, .. } = place else { return None };
+    let before = &source[..clamp(source, span).start];
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+    Some((line, column))
 }
 
 /// A span that lies within the source, on character boundaries, whatever the parser said.

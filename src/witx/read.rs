@@ -49,7 +49,10 @@ pub struct WitxFunction {
 pub fn read(files: &[(String, String)]) -> Result<Reading> {
     let size: usize = files.iter().map(|(_, text)| text.len()).sum();
     if size > MAX_TEXT {
-        return Err(Diagnostic::new(Code::WitxParse, format!("{size} bytes of WITX: more than {MAX_TEXT} are not read")));
+        return Err(Diagnostic::new(
+            Code::WitxParse,
+            format!("{size} bytes of WITX: more than {MAX_TEXT} are not read"),
+        ));
     }
     let mut trees = Vec::new();
     for (name, text) in files {

@@ -52,14 +52,13 @@ const MAX_REFUSALS: usize = 20;
 pub fn derive(resolve: &Resolve, scope: &Scope, options: &Options) -> Result<Derived> {
     options.abi.check()?;
     let mut deriver =
-        Deriver { resolve, options, types: Types::new(resolve), exported: HashSet::new(), refused: Vec::new() };
+        Deriver { resolve, options, types: Types::new(resolve), exported: HashSet::new(), refused: None };
     let (title, files) = match scope {
         Scope::Packages(packages) => deriver.packages(packages)?,
         Scope::World(world) => deriver.world(*world)?,
     };
-    let mut refused = deriver.refused.into_iter();
-    if let Some(first) = refused.next() {
-        return Err(refused.fold(first, |all, next| all.and(*next)));
+    if let Some(refused) = deriver.refused {
+        return Err(refused);
     }
     let Types { out: types, origins, .. } = deriver.types;
     Ok(Derived { document: Document { title, abi: options.abi, types, files }, origins })
@@ -87,7 +86,8 @@ struct Deriver<'r, 'o> {
     types: Types<'r>,
     /// The interfaces that the world exports.
     exported: HashSet<InterfaceId>,
-    refused: Vec<Box<Diagnostic>>,
+    /// What was refused so far.
+    refused: Option<Box<Diagnostic>>,
 }
 
 impl<'r> Deriver<'r, '_> {
@@ -171,18 +171,17 @@ impl<'r> Deriver<'r, '_> {
             let (path, span) = (location.path.to_owned(), location.range);
             error = error.at(Place::Text { path, source: String::new(), span });
         }
-        // A type that is refused is refused again wherever it is used.
-        if !self.refused.iter().any(|known| known.message == error.message && known.facts == error.facts) {
-            self.refused.push(error);
+        let refused = match self.refused.take() {
+            None => error,
+            // A type that is refused is refused again wherever it is used.
+            Some(first) if is_known(&first, &error) => first,
+            Some(first) => first.and(*error),
+        };
+        if refused.others.len() + 1 >= MAX_REFUSALS {
+            return Err(refused);
         }
-        if self.refused.len() < MAX_REFUSALS {
-            return Ok(None);
-        }
-        let mut refused = std::mem::take(&mut self.refused).into_iter();
-        Err(refused.next().map_or_else(
-            || Diagnostic::new(crate::diagnostic::Code::Internal, "no refusal"),
-            |first| refused.fold(first, |all, next| all.and(*next)),
-        ))
+        self.refused = Some(refused);
+        Ok(None)
     }
 
     fn file_name(&self, interface: Option<InterfaceId>) -> String {
@@ -488,6 +487,12 @@ impl<'r> Deriver<'r, '_> {
         }
         Ok(FuncRole::Channel(op.to_owned(), channel))
     }
+}
+
+/// Whether `error` was said already, at another place.
+fn is_known(said: &Diagnostic, error: &Diagnostic) -> bool {
+    let mut all = std::iter::once(said).chain(&said.others);
+    all.any(|known| known.message == error.message && known.facts == error.facts)
 }
 
 /// Where the exports of a world stand, and their intrinsics.

@@ -64,7 +64,7 @@ pub fn derive(resolve: &Resolve, scope: &Scope, options: &Options) -> Result<Der
     Ok(Derived { document: Document { title, abi: options.abi, types, files }, origins })
 }
 
-/// The functions that `scope` implies, as [`derive`] lists them, without aliases.
+/// The functions that `scope` implies, as [`derive()`] lists them, without aliases.
 pub(super) fn functions<'r>(table: &mut Table<'r>, scope: &Scope, abi: Abi) -> Result<Vec<WorldFunction<'r>>> {
     match scope {
         Scope::World(world) => world_functions(table, *world, abi),

@@ -53,7 +53,7 @@ struct Shared {
     /// Colours in messages.
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
     color: ColorChoice,
-    /// Form of results and messages.
+    /// Form of results and messages; not every verb has every form.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// The same as `--format json`.

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod cli;
+mod diff;
 mod host;
 mod layout;
 mod link;

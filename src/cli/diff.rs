@@ -156,11 +156,8 @@ impl Report<'_> {
             let _ = writeln!(out, "{:<8}  {}  {what}", change.verdict.name(), change.code);
         }
         for (name, broken) in self.modules {
-            let verdict = if broken.is_empty() {
-                "fine".to_owned()
-            } else {
-                io::count(broken.len(), "import or export") + " broken"
-            };
+            let verdict =
+                if broken.is_empty() { "fine".to_owned() } else { io::count(broken.len(), "name") + " broken" };
             let _ = writeln!(out, "{}: {verdict}", printable(name));
             for item in broken {
                 let _ = writeln!(out, "  {}  {}: {}", item.code, printable(&item.item), printable(&item.because));

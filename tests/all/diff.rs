@@ -93,8 +93,8 @@ fn needs_are_a_change_of_their_own() {
     // One pointer in, nothing out, both times: only what lies behind it allocates.
     let old = "record big { a: u64, b: u64, c: u64 } f: func() -> big;";
     let new = "record big { a: u64, b: string, c: u64 } f: func() -> big;";
-    assert_eq!(told(old, new), ["breaking LL0706 f", "breaking LL0708 big @8 b"]);
-    assert_eq!(told(new, old), ["breaking LL0708 big @8 b", "none LL0706 f"]);
+    assert_eq!(told(old, new), ["breaking LL0706 f", "breaking LL0704 big @8 b"]);
+    assert_eq!(told(new, old), ["breaking LL0704 big @8 b", "none LL0706 f"]);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn both_ways_tell_of_the_same_items() {
             changes.into_iter().map(|c| (c.interface, c.item)).collect::<BTreeSet<(String, String)>>()
         };
         let (forth, back) = (items(diff(old, new)), items(diff(new, old)));
-        assert_eq!(forth, back);
+        assert_eq!(forth.symmetric_difference(&back).collect::<Vec<_>>(), [] as [&(String, String); 0]);
         assert!(forth.len() > 2);
         let text = |changes: Vec<Change>| serde_json::to_string(&changes).expect("JSON");
         assert_eq!(text(diff(old, new)), text(diff(old, new)), "the same again");

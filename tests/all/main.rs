@@ -11,6 +11,7 @@ mod product;
 mod serve;
 mod wit_bad;
 mod witx;
+mod witx_json;
 mod witx_wiggle;
 
 use std::path::{Path, PathBuf};

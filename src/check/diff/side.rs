@@ -196,6 +196,11 @@ impl Pairs {
         let (old, new): (Vec<_>, Vec<_>) = (old.units.values().collect(), new.units.values().collect());
         pairs.take(|i, added| added.iter().position(|&j| new[j].track == old[i].track));
         pairs.take(|i, added| added.iter().position(|&j| new[j].track.interface == old[i].track.interface));
+        // The functions of a world have no package, and no other name.
+        let package = |unit: &Unit<'_>| {
+            let package = unit.track.interface.split_once('/').map(|(package, _)| package.to_owned());
+            (package.or((!unit.track.interface.is_empty()).then(String::new)), unit.track.track.clone())
+        };
         let looks = |unit: &Unit<'_>| {
             let mut functions: Vec<_> = unit.functions.iter().map(|(key, f)| (key.clone(), f.core.clone())).collect();
             functions.sort();
@@ -207,8 +212,8 @@ impl Pairs {
         pairs.gone.iter().for_each(|&i| counts.entry(&olds[i]).or_default().0 += 1);
         pairs.added.iter().for_each(|&j| counts.entry(&news[j]).or_default().1 += 1);
         pairs.take(|i, added| {
-            let alone = !olds[i].is_empty() && !old[i].track.interface.is_empty() && counts[&olds[i]] == (1, 1);
-            added.iter().position(|&j| alone && news[j] == olds[i] && !new[j].track.interface.is_empty())
+            let alone = !olds[i].is_empty() && counts[&olds[i]] == (1, 1);
+            added.iter().position(|&j| alone && news[j] == olds[i] && package(new[j]) == package(old[i]))
         });
         pairs
     }

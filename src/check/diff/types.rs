@@ -36,7 +36,7 @@ impl<'d> Matched<'d> {
         let left_old = alone(olds.iter().filter(|ty| !out.forward.contains_key(ty.id.as_str())));
         let left_new = alone(news.iter().filter(|ty| !taken.contains(ty.id.as_str())));
         for (name, was) in left_old {
-            if let Some(is) = left_new.get(name) {
+            if let Some(is) = left_new.get(name).filter(|is| is.kind.name() == was.kind.name()) {
                 out.forward.insert(&was.id, &is.id);
             }
         }

@@ -25,9 +25,13 @@ pub(super) fn dummies(resolve: &Resolve, scope: &Scope, read_back: &Derivation, 
     let found = by_name(read_back);
     let exports_any = !resolve.worlds[world].exports.is_empty();
     let mut compared = 0;
-    // Destructors are synchronous, and so is their name; the made-up one with a prefix is not looked for by its maker.
-    let is_lifted_dtor = |name: &ImportName| name.name.starts_with("[async-lift") && name.name.contains("#[dtor]");
-    for (name, want) in made.into_iter().filter(|(name, _)| !is_lifted_dtor(name)) {
+    for (mut name, want) in made {
+        // Destructors are synchronous, and so is their name; the made-up one with a prefix is not looked for by its maker.
+        if name.name.contains("#[dtor]")
+            && let Some((_, plain)) = name.name.strip_prefix("[async-lift").and_then(|rest| rest.split_once(']'))
+        {
+            name.name = plain.to_owned();
+        }
         let own = if abi.names == Names::Canonical { tracked(&name) } else { name.clone() };
         match found.get(&(own.module.as_str(), own.name.as_str())) {
             Some(have) if **have == want => compared += 1,

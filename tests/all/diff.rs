@@ -238,6 +238,20 @@ fn asynchronous_functions_are_compared_in_every_form() {
 }
 
 #[test]
+fn one_name_on_both_sides_is_two_interfaces() {
+    let world = |a: &str, b: &str| {
+        let of = |ty: &str| format!("interface {{ record x {{ n: {ty} }} g: func(x: list<x>); }}");
+        format!("package a:b; world w {{ import one: {} export one: {} }}", of(a), of(b))
+    };
+    assert_eq!(lines(&changes(&world("u8", "u64"), &world("u8", "u64"))), [""; 0]);
+    for (old, new, user) in [(("u8", "u8"), ("u16", "u8"), "one g"), (("u8", "u8"), ("u8", "u16"), "one#g")] {
+        let changed = changes(&world(old.0, old.1), &world(new.0, new.1));
+        assert_eq!(lines(&changed), ["breaking LL0704 x @0 n"]);
+        assert_eq!(changed[0].functions, [user]);
+    }
+}
+
+#[test]
 fn nothing_differs_from_itself() {
     let kinds = std::fs::read_to_string(root("fixtures/witx/kinds.wit")).expect("the fixture");
     for (wit, names, forms) in [

@@ -68,7 +68,8 @@ impl Found {
 
     /// Size and alignment differ, which says more than what else was found.
     pub(super) fn sized(was: (u32, u32), is: (u32, u32), found: Option<Found>) -> Found {
-        let bytes = |(size, align): (u32, u32)| format!("{size} bytes, aligned to {align}");
+        let bytes =
+            |(size, align): (u32, u32)| format!("{size} byte{}, aligned to {align}", if size == 1 { "" } else { "s" });
         let sized = Found::layout(was.0.min(is.0), "", bytes(was), bytes(is));
         let place = found.and_then(|f| f.place).or(sized.place);
         Found { place, ..sized }

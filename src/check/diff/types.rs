@@ -3,6 +3,7 @@
 use super::side::{Entry, Pairs, Side, track};
 use crate::witx::{Derivation, FuncRole, TypeKind, TypeName, Witx};
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 /// Named types that are on both sides, each with its partner.
 pub(super) struct Matched<'d> {
@@ -24,25 +25,34 @@ impl<'d> Matched<'d> {
             Some((place, ty.wit.as_str()))
         };
         let (olds, news) = (&old.derivation.document.types, &new.derivation.document.types);
-        let by_key: HashMap<_, _> = news.iter().filter_map(|ty| Some((key(ty, &owners_new)?, ty))).collect();
         let by_id = |types: &'d [TypeName]| types.iter().map(|ty| (ty.id.as_str(), ty)).collect();
         let mut out = Matched { pairs: Vec::new(), forward: HashMap::new(), old: by_id(olds), new: by_id(news) };
-        for was in olds {
-            if let Some(is) = key(was, &owners_old).and_then(|key| by_key.get(&key)) {
-                out.forward.insert(&was.id, &is.id);
-            }
-        }
-        let taken: HashSet<&str> = out.forward.values().copied().collect();
-        let left_old = alone(olds.iter().filter(|ty| !out.forward.contains_key(ty.id.as_str())));
-        let left_new = alone(news.iter().filter(|ty| !taken.contains(ty.id.as_str())));
-        for (name, was) in left_old {
-            if let Some(is) = left_new.get(name).filter(|is| is.kind.name() == was.kind.name()) {
-                out.forward.insert(&was.id, &is.id);
-            }
-        }
+        let is_any = |_: &TypeName, _: &TypeName| true;
+        let exact = |ty: &'d TypeName| Some((ty.owner.as_deref()?, ty.wit.as_str()));
+        out.join((olds, exact), (news, exact), is_any);
+        out.join((olds, |ty| key(ty, &owners_old)), (news, |ty| key(ty, &owners_new)), is_any);
+        let moved = |ty: &'d TypeName| ty.owner.is_some().then_some(ty.wit.as_str());
+        out.join((olds, moved), (news, moved), |was, is| was.kind.name() == is.kind.name());
         out.pairs =
             olds.iter().filter_map(|was| Some((was, *out.new.get(out.forward.get(was.id.as_str())?)?))).collect();
         out
+    }
+
+    /// Makes partners of those without one whose key only they have.
+    fn join<K: Eq + Hash>(
+        &mut self,
+        (olds, key_old): (&'d [TypeName], impl Fn(&'d TypeName) -> Option<K>),
+        (news, key_new): (&'d [TypeName], impl Fn(&'d TypeName) -> Option<K>),
+        fits: impl Fn(&TypeName, &TypeName) -> bool,
+    ) {
+        let taken: HashSet<&str> = self.forward.values().copied().collect();
+        let left_new = alone(news.iter().filter(|ty| !taken.contains(ty.id.as_str())), key_new);
+        let left_old = alone(olds.iter().filter(|ty| !self.forward.contains_key(ty.id.as_str())), key_old);
+        for (key, was) in left_old {
+            if let Some(is) = left_new.get(&key).filter(|is| fits(was, is)) {
+                self.forward.insert(&was.id, &is.id);
+            }
+        }
     }
 
     /// Whether these ids are partners.
@@ -104,12 +114,17 @@ impl<'d> Matched<'d> {
     }
 }
 
-fn alone<'d>(types: impl Iterator<Item = &'d TypeName>) -> HashMap<&'d str, &'d TypeName> {
-    let mut counted: HashMap<&str, (usize, &TypeName)> = HashMap::new();
-    for ty in types.filter(|ty| ty.owner.is_some()) {
-        counted.entry(&ty.wit).or_insert((0, ty)).0 += 1;
+fn alone<'d, K: Eq + Hash>(
+    types: impl Iterator<Item = &'d TypeName>,
+    key: impl Fn(&'d TypeName) -> Option<K>,
+) -> HashMap<K, &'d TypeName> {
+    let mut counted: HashMap<K, (usize, &TypeName)> = HashMap::new();
+    for ty in types {
+        if let Some(key) = key(ty) {
+            counted.entry(key).or_insert((0, ty)).0 += 1;
+        }
     }
-    counted.into_iter().filter(|(_, (count, _))| *count == 1).map(|(name, (_, ty))| (name, ty)).collect()
+    counted.into_iter().filter(|(_, (count, _))| *count == 1).map(|(key, (_, ty))| (key, ty)).collect()
 }
 
 /// In which directions values go.

@@ -84,7 +84,7 @@ struct Hit {
 impl Hit {
     fn of(name: &Name) -> Hit {
         let function = Some(name.function().to_owned());
-        Hit { mark: Some(name.mark), interface: side::track(&name.interface).0, function }
+        Hit { mark: Some(name.mark), interface: Track::of(&name.interface).0, function }
     }
 }
 
@@ -308,7 +308,7 @@ impl Differ<'_, '_> {
             let users: Vec<_> = users(self.old, &was.id).into_iter().filter(|(entry, _)| is_kept(entry)).collect();
             let flow = users.iter().fold(Flow::default(), |flow, user| flow.both(user.1));
             let (code, verdict) = judge(found.class, flow);
-            let interface = was.owner.as_deref().map(|owner| side::track(owner).0.interface).unwrap_or_default();
+            let interface = was.owner.as_deref().map(|owner| Track::of(owner).0.interface).unwrap_or_default();
             out.push(Change {
                 first_byte: found.first_byte(),
                 old: found.was,

@@ -90,17 +90,6 @@ impl fmt::Display for Name {
     }
 }
 
-/// The interface of a name and its track, also for canonical versions such as `@0.2`.
-pub(super) fn track(interface: &str) -> (Track, Option<Version>) {
-    let (track, version) = Track::of(interface);
-    match interface.rsplit_once('@') {
-        Some((bare, short)) if version.is_none() && short.starts_with(|c: char| c.is_ascii_digit()) => {
-            (Track { interface: bare.to_owned(), track: Some(short.to_owned()) }, None)
-        }
-        _ => (track, version),
-    }
-}
-
 /// A core function.
 pub(super) struct Entry<'d> {
     pub(super) name: Name,
@@ -147,7 +136,7 @@ impl<'d> Side<'d> {
             {
                 continue;
             }
-            let version = track(&name.interface).1;
+            let version = Track::of(&name.interface).1;
             let unit = side.unit(&name.interface);
             let key = (name.mark, name.field.clone());
             if unit.functions.get(&key).is_none_or(|known| known.version < version) {
@@ -159,7 +148,7 @@ impl<'d> Side<'d> {
     }
 
     fn unit(&mut self, interface: &str) -> &mut Unit<'d> {
-        let (track, version) = track(interface);
+        let (track, version) = Track::of(interface);
         let unit = self.units.entry(track.clone()).or_insert_with(|| Unit {
             track,
             names: Vec::new(),
@@ -234,7 +223,7 @@ impl Pairs {
             out.extend(side.units[pick(pair)].owners.iter().map(|&owner| (owner, number)));
         }
         for owner in side.derivation.document.types.iter().filter_map(|ty| ty.owner.as_deref()) {
-            let unit = side.units.get_index_of(&track(owner).0);
+            let unit = side.units.get_index_of(&Track::of(owner).0);
             let number = unit.and_then(|unit| self.both.iter().position(|pair| pick(pair) == unit));
             if let Some(number) = number {
                 out.entry(owner).or_insert(number);

@@ -1,6 +1,7 @@
 //! Which types of two sides belong together, and through which functions they pass.
 
-use super::side::{Entry, Pairs, Side, track};
+use super::side::{Entry, Pairs, Side};
+use crate::abi::Track;
 use crate::witx::{Derivation, FuncRole, TypeKind, TypeName, Witx};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -21,7 +22,7 @@ impl<'d> Matched<'d> {
         let (owners_old, owners_new) = (interfaces.owners(old, |p| p.0), interfaces.owners(new, |p| p.1));
         let key = |ty: &'d TypeName, owners: &HashMap<&str, usize>| {
             let owner = ty.owner.as_deref()?;
-            let place = owners.get(owner).map_or_else(|| Err(track(owner).0), |&pair| Ok(pair));
+            let place = owners.get(owner).map_or_else(|| Err(Track::of(owner).0), |&pair| Ok(pair));
             Some((place, ty.wit.as_str()))
         };
         let (olds, news) = (&old.derivation.document.types, &new.derivation.document.types);

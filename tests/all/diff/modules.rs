@@ -104,3 +104,23 @@ fn real_guests_run_on_the_next_release() {
     let broken = breaks(&diff(&newest, &next), &survey);
     assert!(broken.iter().any(|b| b.item.starts_with("wasi:http/types@0.2")), "{broken:?}");
 }
+
+#[test]
+fn a_host_by_canonical_versions_is_known_by_its_track() {
+    let io = built_in("wasi:io@0.2.12", &Gates::default()).expect("built in");
+    let abi = Abi { names: Names::Canonical, forms: Forms::Sync };
+    let host = derivation(&io, &Scope::Packages(io.packages.clone()), &Options { abi, aliases: Vec::new() });
+    let target = lowlift::check::Target::of_derivation("host", &host);
+    let codes = |version: &str| {
+        let text = format!(
+            r#"(module (import "wasi:io/poll@{version}" "[method]pollable.ready" (func (param i32) (result i32))))"#
+        );
+        let survey = survey(&wat::parse_str(text).expect("valid text")).expect("a module");
+        let checked = lowlift::check::check(&survey, &target);
+        (checked.failed(), checked.findings.iter().map(|f| f.code.id()).collect::<Vec<_>>())
+    };
+    assert_eq!(codes("0.2"), (false, vec![]));
+    assert_eq!(codes("0.2.3"), (false, vec!["LL0405"]));
+    assert_eq!(codes("0.2.12"), (false, vec!["LL0405"]));
+    assert!(codes("0.3.0").0 && codes("0.3").0);
+}

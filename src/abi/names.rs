@@ -136,14 +136,23 @@ pub struct Track {
 }
 
 impl Track {
-    /// Splits an interface name. A version that is none leaves the name whole.
+    /// Splits an interface name. A canonical version (`@0.2`) is a track and no version; what is neither leaves the name
+    /// whole.
     pub fn of(name: &str) -> (Track, Option<Version>) {
-        match name.rsplit_once('@').map(|(interface, version)| (interface, Version::parse(version))) {
-            Some((interface, Ok(version))) => {
-                let track = PackageName::version_compat_track_string(&version);
-                (Track { interface: interface.to_owned(), track: Some(track) }, Some(version))
-            }
-            _ => (Track { interface: name.to_owned(), track: None }, None),
+        let Some((interface, text)) = name.rsplit_once('@') else {
+            return (Track { interface: name.to_owned(), track: None }, None);
+        };
+        let of_interface = |track: String| Track { interface: interface.to_owned(), track: Some(track) };
+        match Version::parse(text) {
+            Ok(version) => (of_interface(PackageName::version_compat_track_string(&version)), Some(version)),
+            Err(_) if is_canonical(text) => (of_interface(text.to_owned()), None),
+            Err(_) => (Track { interface: name.to_owned(), track: None }, None),
         }
     }
+}
+
+/// Whether this is a version without what a track leaves away: `1`, `0.2`.
+fn is_canonical(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    text.split('.').count() <= 2 && text.split('.').all(is_number)
 }

@@ -176,7 +176,8 @@ fn version(guest: &str, host: &str, functions: &[&str]) -> Box<Diagnostic> {
     let finding = |code, message: String| {
         Diagnostic::new(code, message).fact("host has", host).fact("functions", functions.join(", "))
     };
-    if Track::of(guest).1 > Track::of(host).1 {
+    // A host by a canonical version stands for all of its track.
+    if Track::of(host).1.is_some_and(|host| Track::of(guest).1 > Some(host)) {
         return finding(Code::VersionNewer, format!("`{guest}` is newer than the host"))
             .hint("rebuild the guest against the older WIT, or update the host");
     }

@@ -2,7 +2,6 @@
 
 mod compare;
 mod diff;
-mod shape;
 mod target;
 
 pub use compare::{Checked, check};

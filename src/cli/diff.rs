@@ -2,6 +2,7 @@
 
 use super::wit::WitArgs;
 use super::{Format, Outcome, Run, Shared, io};
+use crate::abi::{Abi, Names};
 use crate::adapt::{FileKind, survey};
 use crate::check::{Broken, Change, Verdict, breaks, diff, verdict};
 use crate::diagnostic::{Code, Diagnostic, Result, printable};
@@ -45,6 +46,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let options = Options::default();
     let old = derivation(&args.old, world, &args.wit, &options)?;
     let new = derivation(&args.new, world, &args.wit, &options)?;
+    same_abi(&old, &new)?;
     let changes = diff(&old, &new);
     let mut modules = Vec::new();
     for path in &args.modules {
@@ -95,6 +97,20 @@ pub(super) fn derivation(path: &Path, world: Option<&str>, wit: &WitArgs, option
     }
 }
 
+/// Names and forms of calls must be of one scheme: between others everything is gone and everything is new.
+fn same_abi(old: &Derivation, new: &Derivation) -> Result<()> {
+    let (was, is) = (old.document.abi, new.document.abi);
+    let is_short = |abi: Abi| abi.names == Names::Cm32p2;
+    if was.forms == is.forms && is_short(was) == is_short(is) {
+        return Ok(());
+    }
+    let text = |abi: Abi| format!("names {}, forms {}", abi.names.name(), abi.forms.name());
+    Err(Diagnostic::new(Code::Usage, "these were derived with other names or forms of calls")
+        .fact("old", text(was))
+        .fact("new", text(is))
+        .hint("derive both with the same `--names` and `--abi`; WIT is derived with neither"))
+}
+
 struct Report<'r> {
     old: String,
     new: String,
@@ -140,11 +156,8 @@ impl Report<'_> {
             let _ = writeln!(out, "{:<8}  {}  {what}", change.verdict.name(), change.code);
         }
         for (name, broken) in self.modules {
-            let verdict = if broken.is_empty() {
-                "fine".to_owned()
-            } else {
-                io::count(broken.len(), "import or export") + " broken"
-            };
+            let verdict =
+                if broken.is_empty() { "fine".to_owned() } else { io::count(broken.len(), "name") + " broken" };
             let _ = writeln!(out, "{}: {verdict}", printable(name));
             for item in broken {
                 let _ = writeln!(out, "  {}  {}: {}", item.code, printable(&item.item), printable(&item.because));
@@ -185,7 +198,8 @@ impl Report<'_> {
 /// What a change is, in a line.
 fn detail(change: &Change) -> String {
     let mut text = match (&change.old, &change.new) {
-        (Some(old), Some(new)) if change.code == Code::CasesAdded => format!("also {new}; {old} before"),
+        (None, Some(new)) if change.code == Code::CasesAdded => format!("also {new}"),
+        (Some(old), None) if change.code == Code::CasesGone => format!("no more {old}"),
         (Some(old), Some(new)) => format!("{old} → {new}"),
         (Some(old), None) => format!("was {old}"),
         (None, Some(new)) => new.clone(),

@@ -176,11 +176,13 @@ codes! {
     NeedsChanged = "LL0706", "a function needs something else of the guest",
         "A guest that never had to export a memory or a realloc may have none.";
     CasesAdded = "LL0707", "a type has more cases or flags",
-        "Its layout is the same, but whoever knows the old type alone may meet a value that it does not know: lifting an unknown case traps. Unknown flags are ignored.";
+        "Its layout is the same, but a guest that knows the old type alone may be given a value that it does not know: lifting an unknown case traps. Where only the guest sends it, nothing breaks. Unknown flags are ignored.";
     MeaningChanged = "LL0708", "the bytes of a type mean something else",
-        "Fields or cases changed places, or a case has another payload of the same size. Nothing notices at run time.";
+        "Fields or cases changed places, or something has another type of the same size: another number, another resource, a borrow for an own. Nothing notices at run time, but for handles of another resource.";
     PartRenamed = "LL0709", "a field or case has another name",
         "Names are not part of the ABI: deployed modules notice nothing, sources do.";
+    CasesGone = "LL0710", "a type has fewer cases or flags",
+        "Its layout is the same, but whoever was built against the old type may still send what is gone: lifting an unknown case traps, and an unknown flag is ignored without a word. What only the host sends harms nobody.";
 
     // 09: ours
     Internal = "LL0901", "a bug in lowlift",

@@ -1,10 +1,12 @@
 //! What a layout picture shows, free of how it is drawn. All offsets are absolute: bytes from the start of the drawn area.
+//! As JSON its schema is `docs/layout.schema.json`.
 
 use crate::abi::Core;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Everything that was asked for: types and functions of a type, an interface or a package.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Sheet {
     /// What was asked for, such as `wasi:http/types@0.2.12`.
     pub title: String,
@@ -15,7 +17,7 @@ pub struct Sheet {
 }
 
 /// A piece of linear memory with a type.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Area {
     /// The WIT name, such as `error-code`, or `args.ptr`, `ret.ptr` for areas that a call points to.
     pub name: String,
@@ -33,7 +35,7 @@ pub struct Area {
 }
 
 /// A value within an area.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Node {
     /// Field or case name, or the index of a tuple member.
     pub label: String,
@@ -57,7 +59,7 @@ impl Node {
 }
 
 /// What a value is made of.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Body {
     /// An integer, float, char or bool.
@@ -99,7 +101,7 @@ pub enum Body {
 }
 
 /// A case of a variant, enum, option or result.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Case {
     /// The WIT name.
     pub name: String,
@@ -108,7 +110,7 @@ pub struct Case {
 }
 
 /// A function and its core signature.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Call {
     /// The core import module; empty for exports.
     pub module: String,
@@ -137,7 +139,7 @@ pub struct Call {
 }
 
 /// A core parameter or result.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Slot {
     /// Such as `headers`, `body.0`, `ret.ptr`.
     pub name: String,

@@ -51,8 +51,7 @@ const MAX_REFUSALS: usize = 20;
 /// carry the path and the range of the WIT, but not its text.
 pub fn derive(resolve: &Resolve, scope: &Scope, options: &Options) -> Result<Derived> {
     options.abi.check()?;
-    let mut deriver =
-        Deriver { resolve, options, types: Types::new(resolve), exported: HashSet::new(), refused: None };
+    let mut deriver = Deriver { resolve, options, types: Types::new(resolve), exported: HashSet::new(), refused: None };
     let (title, files) = match scope {
         Scope::Packages(packages) => deriver.packages(packages)?,
         Scope::World(world) => deriver.world(*world)?,

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod cli;
+mod diff;
 mod host;
 mod layout;
 mod link;
@@ -10,6 +11,7 @@ mod product;
 mod serve;
 mod wit_bad;
 mod witx;
+mod witx_json;
 mod witx_smith;
 mod witx_wiggle;
 

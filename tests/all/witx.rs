@@ -162,3 +162,14 @@ fn a_difference_is_found() {
         assert_eq!(error.code, Code::WitxVerify, "{from}: {error}");
     }
 }
+
+#[test]
+fn an_exported_resource_without_a_constructor_is_judged_in_every_form() {
+    let wit = "package a:b; interface i { resource r; f: func(r: r) -> r; } world w { import i; export i; }";
+    let loaded = text(wit);
+    let world = Scope::World(select_world(&loaded, None).expect("the world"));
+    for forms in [Forms::Sync, Forms::Async, Forms::All] {
+        let (counts, _) = verified_as(&loaded, &world, Names::Legacy, forms);
+        assert!(counts.names > 8, "{forms:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The rules.
 
 use super::target::Target;
-use crate::abi::{Core, CoreSignature, ImportName, Track};
+use crate::abi::{Core, CoreSignature, ImportName, Names, Track};
 use crate::adapt::{Item, Survey};
 use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
 use indexmap::IndexMap;
@@ -201,6 +201,9 @@ fn unknown(module: &str, functions: &[&str], target: &Target) -> Box<Diagnostic>
         .fact("functions", functions.join(", "));
     if module == crate::adapt::PREVIEW1 {
         return finding.hint("the preview1 adapter is not linked in: `lowlift adapt`, then `lowlift link`");
+    }
+    if module.starts_with("cm32p2") && target.names != Names::Cm32p2 {
+        return finding.hint("the module has the names of build targets: compare it with `lowlift witx --names cm32p2`");
     }
     match nearest(module, target.provided.keys().map(|n| n.module.as_str())) {
         Some(near) => finding.hint(format!("the nearest interface is `{near}`")),

@@ -21,7 +21,8 @@ Examples:
 /// Show what changed at the level of the core ABI, and which modules that breaks.
 ///
 /// Functions gone, added, with another signature; layouts, and the first byte that moved; names. Each change has a code and a
-/// verdict: breaking, additive, none. Exit code 0: nothing breaks; 1: something does (with --modules: one of them).
+/// verdict: breaking, additive, none. Packages are compared as imports; with --world, exports too. Exit code 0: nothing
+/// breaks; 1: something does (with --modules: one of them).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

@@ -141,7 +141,7 @@ pub struct Call {
 /// A core parameter or result.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Slot {
-    /// Such as `headers`, `body.0`, `ret.ptr`.
+    /// Such as `headers`, `point.x`, `ret.ptr`.
     pub name: String,
     /// Its core type.
     pub core: Core,

@@ -25,9 +25,7 @@ pub(super) fn dummies(resolve: &Resolve, scope: &Scope, read_back: &Derivation, 
     let found = by_name(read_back);
     let exports_any = !resolve.worlds[world].exports.is_empty();
     let mut compared = 0;
-    // Destructors are synchronous, and so is their name; the made-up one with a prefix is not looked for by its maker.
-    let is_lifted_dtor = |name: &ImportName| name.name.starts_with("[async-lift") && name.name.contains("#[dtor]");
-    for (name, want) in made.into_iter().filter(|(name, _)| !is_lifted_dtor(name)) {
+    for (name, want) in made {
         let own = if abi.names == Names::Canonical { tracked(&name) } else { name.clone() };
         match found.get(&(own.module.as_str(), own.name.as_str())) {
             Some(have) if **have == want => compared += 1,
@@ -55,7 +53,7 @@ fn made_up(resolve: &Resolve, world: WorldId, names: Names, forms: Forms) -> Res
         let exports = survey.exports.into_iter().map(|(name, item)| (ImportName { module: String::new(), name }, item));
         for (name, item) in survey.imports.into_iter().chain(exports).filter(|(name, _)| keep(name)) {
             if let Item::Func(Some(core)) = item {
-                made.insert(name, core);
+                made.insert(unlifted_dtor(name), core);
             }
         }
         Ok::<(), Box<Diagnostic>>(())
@@ -78,6 +76,17 @@ fn made_up(resolve: &Resolve, world: WorldId, names: Names, forms: Forms) -> Res
         }
     }
     Ok(made)
+}
+
+/// Destructors are synchronous, and so is their name: the one that is made up with a prefix is not looked for by its maker.
+fn unlifted_dtor(mut name: ImportName) -> ImportName {
+    let prefixes = ["[async-lift]", "[async-lift-stackful]"];
+    let bare =
+        prefixes.iter().find_map(|prefix| name.name.strip_prefix(prefix)).filter(|bare| bare.contains("#[dtor]"));
+    if let Some(bare) = bare {
+        name.name = bare.to_owned();
+    }
+    name
 }
 
 /// The same WIT with every function but the constructors `async`.

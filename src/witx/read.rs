@@ -99,14 +99,15 @@ fn judge(trees: &[(Source<'_>, Vec<Node<'_>>)]) -> Result<witx::Document> {
     let mut validation = witx::DocValidation::new();
     let mut definitions = Vec::new();
     for i in in_order(trees) {
-        let source = trees[i].0;
-        quietly("the `witx` crate", || judge_file(source, &mut validation, &mut definitions))??;
+        quietly("the `witx` crate", || judge_file(&trees[i], &mut validation, &mut definitions))??;
     }
     Ok(validation.into_document(definitions))
 }
 
+const NOT_ACCEPTED: &str = "the `witx` crate does not accept this";
+
 fn judge_file(
-    source: Source<'_>,
+    (source, nodes): &(Source<'_>, Vec<Node<'_>>),
     validation: &mut witx::DocValidation,
     definitions: &mut Vec<witx::Definition>,
 ) -> Result<()> {
@@ -117,16 +118,17 @@ fn judge_file(
     };
     let buffer = wast_of_witx::parser::ParseBuffer::new(source.text).map_err(refuse)?;
     let document: witx::parser::TopLevelDocument<'_> = wast_of_witx::parser::parse(&buffer).map_err(refuse)?;
-    for item in &document.items {
+    // That crate skips annotations.
+    let nodes = nodes.iter().filter(|n| !n.is_annotation());
+    for (item, node) in document.items.iter().zip(nodes) {
         let witx::parser::TopLevelSyntax::Decl(decl) = &item.item else { continue };
         // The text is there for places alone, and the search for each costs as much as what stands before it: without the
         // text that is nothing, and the place is found by the name.
         let mut scope = validation.scope("", Path::new(source.path));
         scope.validate_decl(decl, &item.comments, definitions).map_err(|e| {
-            Diagnostic::new(Code::WitxParse, "the `witx` crate does not accept this")
+            wrong(source.path, source.text, node.span.start..first_line(source.text, &node.span), NOT_ACCEPTED)
                 .cause(e.to_string())
                 .fact("reason", e.to_string())
-                .in_file(source.path, "")
         })?;
     }
     Ok(())

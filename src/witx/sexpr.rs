@@ -70,6 +70,12 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// Whether this is `(@… )`.
+    pub(super) fn is_annotation(&self) -> bool {
+        let first = self.list().and_then(|items| items.first());
+        matches!(first, Some(Node { kind: NodeKind::Annotation(_), .. }))
+    }
+
     /// The items after the head, if this is a list with that head: a keyword, or an annotation with its `@`.
     pub(super) fn tail(&self, head: &str) -> Option<&[Node<'t>]> {
         let (first, rest) = self.list()?.split_first()?;

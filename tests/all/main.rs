@@ -10,6 +10,8 @@ mod product;
 mod serve;
 mod wit_bad;
 mod witx;
+mod witx_bad;
+mod witx_corpus;
 mod witx_wiggle;
 
 use std::path::{Path, PathBuf};

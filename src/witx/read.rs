@@ -8,7 +8,7 @@ use super::rebuild::Rebuilt;
 use super::sexpr::{Node, NodeKind, parse, wrong};
 use crate::abi::{Abi, Core, CoreSignature, Direction, Forms, ImportName, Lowering, Names, Needs, ResourceOp};
 use crate::diagnostic::{Code, Diagnostic, Place, Result, quietly};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use witx::{InterfaceFunc, WasmType};
@@ -96,6 +96,13 @@ fn in_order<'f>(trees: &'f [(Source<'f>, Vec<Node<'f>>)]) -> Vec<usize> {
 /// Parses everything with the `witx` crate, which is the judge of what WITX is. Its parser recurses, so depth is bounded
 /// before.
 fn judge(trees: &[(Source<'_>, Vec<Node<'_>>)]) -> Result<witx::Document> {
+    let names: HashSet<&str> = trees.iter().filter_map(|(s, _)| s.path.rsplit('/').next()).collect();
+    for (source, nodes) in trees {
+        let mut uses = nodes.iter().filter_map(|n| Some((n, n.tail("use")?)));
+        if let Some((node, _)) = uses.find(|(_, t)| !t.first().and_then(Node::string).is_some_and(|name| names.contains(name))) {
+            return Err(source.wrong(node, "this names no file that is here"));
+        }
+    }
     let mut validation = witx::DocValidation::new();
     let mut definitions = Vec::new();
     for i in in_order(trees) {
@@ -279,8 +286,20 @@ impl Reader<'_> {
         let Some([word, wit, rest @ ..]) = note.tail("@cabi") else {
             return Err(self.wrong(note, "`(@cabi …)` is wanted"));
         };
-        let number = |head: &str| rest.iter().find_map(|n| n.tail(head)?.first()?.word()?.parse::<u32>().ok());
-        let padded = number("pad").map(|n| n as usize);
+        let number = |head: &str| {
+            let found = rest.iter().find_map(|n| Some((n, n.tail(head)?)));
+            let parsed = found.map(|(n, tail)| match tail {
+                [number] => number.word().and_then(|word| word.parse::<u32>().ok()).ok_or(n),
+                _ => Err(n),
+            });
+            parsed.transpose().map_err(|n| self.wrong(n, "a number is wanted"))
+        };
+        let padded = number("pad")?.map(|n| n as usize);
+        let layout = match (number("size")?, number("align")?) {
+            (Some(size), Some(align)) => Some((size, align)),
+            (None, None) => None,
+            _ => return Err(self.wrong(note, "a size and an alignment are wanted, or neither")),
+        };
         let of = rest.iter().find_map(|n| n.tail("of"));
         let payload = || of.and_then(<[_]>::first).map(|ty| self.ty(ty)).transpose();
         let kind = match word.word().unwrap_or_default() {
@@ -316,7 +335,7 @@ impl Reader<'_> {
             kind,
             wit: wit.string().ok_or_else(|| self.wrong(wit, "a string is wanted"))?.to_owned(),
             owner: string_of(rest, "in"),
-            layout: number("size").zip(number("align")),
+            layout,
             def: self.ty(def)?,
             stability: stability(rest),
         })

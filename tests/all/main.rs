@@ -4,6 +4,7 @@ mod adapt;
 mod cli;
 mod host;
 mod layout;
+mod lies;
 mod link;
 mod oracle;
 mod product;

@@ -5,7 +5,7 @@ use super::model::{
 };
 use super::print::ALL;
 use super::rebuild::Rebuilt;
-use super::sexpr::{Node, NodeKind, parse, wrong};
+use super::sexpr::{Node, NodeKind, char_at, parse, wrong};
 use crate::abi::{Abi, Core, CoreSignature, Direction, Forms, ImportName, Lowering, Names, Needs, ResourceOp};
 use crate::diagnostic::{Code, Diagnostic, Place, Result, quietly};
 use std::collections::{HashMap, HashSet};
@@ -99,7 +99,9 @@ fn judge(trees: &[(Source<'_>, Vec<Node<'_>>)]) -> Result<witx::Document> {
     let names: HashSet<&str> = trees.iter().filter_map(|(s, _)| s.path.rsplit('/').next()).collect();
     for (source, nodes) in trees {
         let mut uses = nodes.iter().filter_map(|n| Some((n, n.tail("use")?)));
-        if let Some((node, _)) = uses.find(|(_, t)| !t.first().and_then(Node::string).is_some_and(|name| names.contains(name))) {
+        if let Some((node, _)) =
+            uses.find(|(_, t)| !t.first().and_then(Node::string).is_some_and(|name| names.contains(name)))
+        {
             return Err(source.wrong(node, "this names no file that is here"));
         }
     }
@@ -120,8 +122,8 @@ fn judge_file(
 ) -> Result<()> {
     let refuse = |e: wast_of_witx::Error| {
         let span = e.span().linecol_in(source.text);
-        let start = offset_of(source.text, span);
-        wrong(source.path, source.text, start..start + 1, "the `witx` crate does not read this").cause(e.message())
+        let place = char_at(source.text, offset_of(source.text, span));
+        wrong(source.path, source.text, place, "the `witx` crate does not read this").cause(e.message())
     };
     let buffer = wast_of_witx::parser::ParseBuffer::new(source.text).map_err(refuse)?;
     let document: witx::parser::TopLevelDocument<'_> = wast_of_witx::parser::parse(&buffer).map_err(refuse)?;

@@ -2,12 +2,14 @@
 
 mod adapt;
 mod cli;
+mod fuzz;
 mod host;
 mod layout;
 mod lies;
 mod link;
 mod oracle;
 mod product;
+mod random;
 mod serve;
 mod wit_bad;
 mod witx;

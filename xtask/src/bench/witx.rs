@@ -123,11 +123,13 @@ fn generated(lowlift: &Path, wasm_tools: Option<&Path>) -> Result<()> {
 fn package(size: usize) -> String {
     let mut text = String::from("package bench:generated@1.0.0;\n\ninterface everything {\n");
     for i in 0..size {
-        let returned = if i % 2 == 0 { format!("result<r{i}, string>") } else { format!("list<r{i}>") };
+        let returned = if i % 2 == 0 { format!("result<record{i}, string>") } else { format!("list<record{i}>") };
         // Writing to a String cannot fail.
-        let _ =
-            writeln!(text, "  record r{i} {{ id: u64, name: string, age: option<u32>, tags: list<string>, on: bool }}");
-        let _ = writeln!(text, "  f{i}: func(r: r{i}, name: option<string>, n: u32) -> {returned};");
+        let _ = writeln!(
+            text,
+            "  record record{i} {{ id: u64, name: string, age: option<u32>, tags: list<string>, on: bool }}"
+        );
+        let _ = writeln!(text, "  call{i}: func(r: record{i}, name: option<string>, n: u32) -> {returned};");
     }
     text + "}\n"
 }

@@ -14,6 +14,7 @@ pub use names::{ImportName, Names, ResourceOp, Track};
 pub use signature::{Lowering, Signature};
 pub use table::Table;
 pub use world::{Abi, Direction, Forms, Needs, Role, WorldFunction, built_ins, world_functions};
+pub(crate) use world::{built_in, channel};
 
 use std::fmt;
 pub use wit_parser::Resolve;

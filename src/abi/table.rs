@@ -9,7 +9,7 @@ use wit_parser::{Function, Handle, Type, TypeDefKind, TypeId};
 #[derive(Debug)]
 pub struct Table<'r> {
     resolve: &'r Resolve,
-    layouts: Layouts,
+    pub(super) layouts: Layouts,
     known: HashMap<TypeId, TyId>,
     primitives: HashMap<Type, TyId>,
     depth: u32,

@@ -1,7 +1,7 @@
 //! Every core function that a world implies: calls, intrinsics and support, with names and signatures.
 
 use super::names::ResourceOp;
-use super::{Core, CoreSignature, ImportName, Kind, Lowering, Names, Resolve, Signature, Table};
+use super::{Core, CoreSignature, ImportName, Kind, Layouts, Lowering, Names, Resolve, Signature, Table, TyId};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use wit_parser::{Function, InterfaceId, Stability, Type, TypeDefKind, TypeId, WorldId, WorldItem, WorldKey};
 
@@ -195,21 +195,43 @@ struct Lister<'t, 'r> {
     out: Vec<WorldFunction<'r>>,
 }
 
-/// Operations on streams and futures, with the number of `i32` parameters for a stream, beside those of `new`:
-/// a future has no length. Those of the second half have no producer yet.
-const CHANNEL_OPS: [(&str, usize); 11] = [
-    ("new", 0),
-    ("cancel-read", 1),
-    ("cancel-write", 1),
-    ("drop-readable", 1),
-    ("drop-writable", 1),
-    ("[async-lower]read", 3),
-    ("[async-lower]write", 3),
-    ("read", 3),
-    ("write", 3),
-    ("[async-lower]cancel-read", 1),
-    ("[async-lower]cancel-write", 1),
+/// Operations on streams and futures. Those of the second half have no producer yet.
+const CHANNEL_OPS: [&str; 11] = [
+    "new",
+    "cancel-read",
+    "cancel-write",
+    "drop-readable",
+    "drop-writable",
+    "[async-lower]read",
+    "[async-lower]write",
+    "read",
+    "write",
+    "[async-lower]cancel-read",
+    "[async-lower]cancel-write",
 ];
+
+/// The core form of an operation on a stream or future; none for other words and types.
+pub(crate) fn channel(layouts: &Layouts, op: &str, id: TyId) -> Option<(CoreSignature, Needs)> {
+    if !CHANNEL_OPS.contains(&op) {
+        return None;
+    }
+    let (payload, moved) = match layouts.get(id).kind {
+        Kind::Stream(payload) => (payload, 3),
+        // A future has no length.
+        Kind::Future(payload) => (payload, 2),
+        _ => return None,
+    };
+    let word = op.strip_prefix("[async-lower]").unwrap_or(op);
+    let moves = matches!(word, "read" | "write");
+    let core = match word {
+        // Readable end in the low half, writable end in the high half.
+        "new" => CoreSignature::new([], [Core::I64]),
+        "drop-readable" | "drop-writable" => CoreSignature::new([Core::I32], []),
+        _ => CoreSignature::new(vec![Core::I32; if moves { moved } else { 1 }], [Core::I32]),
+    };
+    let allocates = payload.is_some_and(|p| layouts.get(p).allocates);
+    Some((core, Needs { memory: moves && payload.is_some(), realloc: word == "read" && allocates }))
+}
 
 /// A built-in: name, parameters (all `i32`), whether an `i32` comes back, whether it touches memory.
 type BuiltIn = (&'static str, &'static [&'static str], bool, bool);
@@ -235,6 +257,20 @@ const MORE_BUILT_INS: [BuiltIn; 3] = [
     ("[error-context-debug-message-utf8]", &["self", "message.ptr"], false, true),
     ("[error-context-drop]", &["self"], false, false),
 ];
+
+/// The one that stands beside the intrinsics of exports.
+const TASK_CANCEL: BuiltIn = ("[task-cancel]", &[], false, false);
+
+fn form((name, params, result, memory): BuiltIn) -> (CoreSignature, Needs) {
+    let core = CoreSignature::new(vec![Core::I32; params.len()], vec![Core::I32; usize::from(result)]);
+    (core, Needs { memory, realloc: name.contains("debug-message") })
+}
+
+/// The core form of the built-in of this name.
+pub(crate) fn built_in(name: &str) -> Option<(CoreSignature, Needs)> {
+    let mut all = BUILT_INS.iter().chain(&MORE_BUILT_INS).chain([&TASK_CANCEL]);
+    all.find(|built_in| built_in.0 == name).copied().map(form)
+}
 
 impl<'r> Lister<'_, 'r> {
     fn push(
@@ -386,28 +422,13 @@ impl<'r> Lister<'_, 'r> {
                 continue;
             }
             let id = self.table.ty(&Type::Id(ty))?;
-            let (kind, payload) = match self.table.get(id).kind {
-                Kind::Stream(payload) => ("stream", payload),
-                Kind::Future(payload) => ("future", payload),
-                _ => continue,
-            };
-            let allocates = payload.is_some_and(|p| self.table.get(p).allocates);
-            for &(op, params) in ops {
+            let kind = if matches!(self.table.get(id).kind, Kind::Stream(_)) { "stream" } else { "future" };
+            for &op in ops {
                 let (prefix, word) = match op.strip_prefix("[async-lower]") {
                     Some(word) => ("[async-lower]", word),
                     None => ("", op),
                 };
-                let moves = matches!(word, "read" | "write");
-                let core = match word {
-                    // Readable end in the low half, writable end in the high half.
-                    "new" => CoreSignature::new([], [Core::I64]),
-                    "drop-readable" | "drop-writable" => CoreSignature::new([Core::I32], []),
-                    _ => {
-                        let params = if moves && kind == "future" { params - 1 } else { params };
-                        CoreSignature::new(vec![Core::I32; params], [Core::I32])
-                    }
-                };
-                let needs = Needs { memory: moves && payload.is_some(), realloc: word == "read" && allocates };
+                let Some((core, needs)) = channel(&self.table.layouts, op, id) else { continue };
                 let name = format!("{prefix}[{kind}-{word}-{position}]{}", function.name);
                 let role = Role::Channel { op, ty };
                 self.push(Direction::Import, place, (module.clone(), name), core, needs, role);
@@ -424,14 +445,13 @@ impl<'r> Lister<'_, 'r> {
         };
         let root = self.module(Place::ROOT, false);
         for &(name, params, result, memory) in BUILT_INS.iter().chain(more) {
-            let core = CoreSignature::new(vec![Core::I32; params.len()], vec![Core::I32; usize::from(result)]);
-            let needs = Needs { memory, realloc: name.contains("debug-message") };
+            let (core, needs) = form((name, params, result, memory));
             let name = (root.clone(), name.to_owned());
             self.push(Direction::Import, Place::ROOT, name, core, needs, Role::BuiltIn(params));
         }
-        let name = (self.module(Place::ROOT, true), "[task-cancel]".to_owned());
-        let core = CoreSignature::new([], []);
-        self.push(Direction::Import, Place::ROOT, name, core, Needs::default(), Role::BuiltIn(&[]));
+        let (core, needs) = form(TASK_CANCEL);
+        let name = (self.module(Place::ROOT, true), TASK_CANCEL.0.to_owned());
+        self.push(Direction::Import, Place::ROOT, name, core, needs, Role::BuiltIn(&[]));
     }
 
     fn support(&mut self) {

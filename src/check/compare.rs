@@ -203,7 +203,8 @@ fn unknown(module: &str, functions: &[&str], target: &Target) -> Box<Diagnostic>
         return finding.hint("the preview1 adapter is not linked in: `lowlift adapt`, then `lowlift link`");
     }
     if module.starts_with("cm32p2") && target.names != Names::Cm32p2 {
-        return finding.hint("the module has the names of build targets: compare it with `lowlift witx --names cm32p2`");
+        return finding
+            .hint("the module has the names of build targets: compare it with `lowlift witx --names cm32p2`");
     }
     match nearest(module, target.provided.keys().map(|n| n.module.as_str())) {
         Some(near) => finding.hint(format!("the nearest interface is `{near}`")),

@@ -300,7 +300,9 @@ impl<'f> Search<'f> {
 
     fn note(&mut self, spot: Spot, error: Box<Diagnostic>, near: Option<String>) {
         let file = self.drafts[spot.0].file;
-        let place = Place::Text { path: file.path.clone(), source: file.text.clone(), span: spot.1.clone() };
+        // What the parser calls one byte may be one of a character's.
+        let span = file.text.floor_char_boundary(spot.1.start)..file.text.ceil_char_boundary(spot.1.end);
+        let place = Place::Text { path: file.path.clone(), source: file.text.clone(), span };
         let error = error.at(place);
         let error = match near {
             Some(near) => error.hint(format!("did you mean `{near}`?")),

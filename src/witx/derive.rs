@@ -8,10 +8,10 @@ use crate::abi::{
     Abi, Core, Direction, ImportName, Kind, Lowering, Resolve, ResourceOp, Role, Signature, Table, WorldFunction,
     built_ins, world_functions,
 };
-use crate::diagnostic::{Diagnostic, Place, Result};
+use crate::diagnostic::{Code, Diagnostic, Place, Result};
 use indexmap::IndexMap;
 use semver::Version;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use wit_parser::{
     Function, InterfaceId, PackageId, Span, Type, TypeDefKind, TypeId, TypeOwner, WorldId, WorldItem, WorldKey,
 };
@@ -46,12 +46,19 @@ pub struct Derived {
 /// More refusals than this are not collected.
 const MAX_REFUSALS: usize = 20;
 
-/// Derives WITX. Fails with [`crate::diagnostic::Code::NotExpressible`] where WITX cannot say what the WIT says, and with
-/// [`crate::diagnostic::Code::LayoutOverflow`] for types larger than 4 GiB; all such places are named at once. Places
+/// Derives WITX. Fails with [`Code::NotExpressible`] where WITX cannot say what the WIT says, and with
+/// [`Code::LayoutOverflow`] for types larger than 4 GiB; all such places are named at once. Places
 /// carry the path and the range of the WIT, but not its text.
 pub fn derive(resolve: &Resolve, scope: &Scope, options: &Options) -> Result<Derived> {
     options.abi.check()?;
-    let mut deriver = Deriver { resolve, options, types: Types::new(resolve), exported: HashSet::new(), refused: None };
+    let mut deriver = Deriver {
+        resolve,
+        options,
+        types: Types::new(resolve),
+        exported: HashSet::new(),
+        owners: HashMap::new(),
+        refused: None,
+    };
     let (title, files) = match scope {
         Scope::Packages(packages) => deriver.packages(packages)?,
         Scope::World(world) => deriver.world(*world)?,
@@ -85,6 +92,8 @@ struct Deriver<'r, 'o> {
     types: Types<'r>,
     /// The interfaces that the world exports.
     exported: HashSet<InterfaceId>,
+    /// Whose a core name is: an import module without a field, or an export without a module.
+    owners: HashMap<ImportName, Option<InterfaceId>>,
     /// What was refused so far.
     refused: Option<Box<Diagnostic>>,
 }
@@ -100,7 +109,9 @@ impl<'r> Deriver<'r, '_> {
                 self.modules(Some(id), functions, &mut files)?;
                 // An interface of types alone is a module too, for those who look for it.
                 let name = self.options.abi.names.module(self.resolve, Some(&WorldKey::Interface(id)), false);
-                self.module(Some(id), &name, Direction::Import, &self.file_name(Some(id)), &mut files)?;
+                if self.owns(Some(id), ImportName { module: name.clone(), name: String::new() })? {
+                    self.module(Some(id), &name, Direction::Import, &self.file_name(Some(id)), &mut files)?;
+                }
             }
         }
         let rest = built_ins(&mut self.types.table, self.options.abi);
@@ -187,6 +198,25 @@ impl<'r> Deriver<'r, '_> {
         format!("{}.witx", interface.map_or("root", |id| self.types.ids.interface(id)))
     }
 
+    /// Whether a core name is free or this interface's already. Under canonical versions, two versions of an interface
+    /// have one name, and there is but one module of that name.
+    fn owns(&mut self, interface: Option<InterfaceId>, name: ImportName) -> Result<bool> {
+        let shown = format!("{}{}", name.module, name.name);
+        let owner = *self.owners.entry(name).or_insert(interface);
+        if owner == interface {
+            return Ok(true);
+        }
+        let mut of =
+            [owner, interface].map(|id| id.map_or_else(|| "the world".to_owned(), |id| self.types.interface_name(id)));
+        of.sort();
+        let error = Diagnostic::new(Code::NotExpressible, "two interfaces would share a core name")
+            .fact("name", shown)
+            .fact("of", of.join(", "))
+            .hint("legacy names keep versions apart");
+        let span = interface.map_or_else(Span::default, |id| self.resolve.interfaces[id].span);
+        Ok(self.kept(Err::<(), _>(error), span)?.is_some())
+    }
+
     /// Sorts the functions of one interface, or of the world itself, into modules.
     fn modules(
         &mut self,
@@ -205,11 +235,16 @@ impl<'r> Deriver<'r, '_> {
                 Direction::Import if !is_intrinsic_of_export => self.file_name(interface),
                 _ => EXPORTS.to_owned(),
             };
-            for name in self.aliases(&function) {
-                let func = Func { name: name.name, ..func.clone() };
-                self.module(interface, &name.module, function.direction, &file, files)?.funcs.push(func);
+            for ImportName { module, name } in self.aliases(&function).into_iter().chain([function.name.clone()]) {
+                let key = match function.direction {
+                    Direction::Import => ImportName { module: module.clone(), name: String::new() },
+                    Direction::Export => ImportName { module: String::new(), name: name.clone() },
+                };
+                if self.owns(interface, key)? {
+                    let func = Func { name, ..func.clone() };
+                    self.module(interface, &module, function.direction, &file, files)?.funcs.push(func);
+                }
             }
-            self.module(interface, &function.name.module, function.direction, &file, files)?.funcs.push(func);
         }
         Ok(())
     }
@@ -452,7 +487,7 @@ impl<'r> Deriver<'r, '_> {
             align = align.max(ty.align);
         }
         let size = u32::try_from(size.next_multiple_of(u64::from(align)))
-            .map_err(|_| Diagnostic::new(crate::diagnostic::Code::LayoutOverflow, "parameters of more than 4 GiB"))?;
+            .map_err(|_| Diagnostic::new(Code::LayoutOverflow, "parameters of more than 4 GiB"))?;
         self.types.params(&id, format!("parameters of {}", wit.name), fields, (size, align))
     }
 

@@ -25,7 +25,8 @@ pub(super) fn dummies(resolve: &Resolve, scope: &Scope, read_back: &Derivation, 
     let mut found = by_name(read_back);
     let exports_any = !resolve.worlds[world].exports.is_empty();
     let mut compared = 0;
-    let made: Made = made.into_iter().map(|(name, core)| (as_derived(name, abi.names), core)).collect();
+    let named = |name: ImportName| if abi.names == Names::Canonical { tracked(&name) } else { name };
+    let made: Made = made.into_iter().map(|(name, core)| (named(name), core)).collect();
     for (name, want) in &made {
         match found.remove(&(name.module.as_str(), name.name.as_str())) {
             Some(have) if have == want => compared += 1,
@@ -45,17 +46,6 @@ pub(super) fn dummies(resolve: &Resolve, scope: &Scope, read_back: &Derivation, 
     Ok(compared)
 }
 
-/// A made-up name as it is derived.
-fn as_derived(mut name: ImportName, names: Names) -> ImportName {
-    // Destructors are synchronous. With a prefix, as they are made up, `wit-component` itself does not find them.
-    if let Some((_, plain)) = name.name.strip_prefix("[async-lift").and_then(|rest| rest.split_once(']'))
-        && plain.contains("#[dtor]")
-    {
-        name.name = plain.to_owned();
-    }
-    if names == Names::Canonical { tracked(&name) } else { name }
-}
-
 /// All names of these forms.
 fn made_up(resolve: &Resolve, world: WorldId, names: Names, forms: Forms) -> Result<Made> {
     let legacy = ManglingAndAbi::Legacy;
@@ -66,7 +56,7 @@ fn made_up(resolve: &Resolve, world: WorldId, names: Names, forms: Forms) -> Res
         let exports = survey.exports.into_iter().map(|(name, item)| (ImportName { module: String::new(), name }, item));
         for (name, item) in survey.imports.into_iter().chain(exports).filter(|(name, _)| keep(name)) {
             if let Item::Func(Some(core)) = item {
-                made.insert(name, core);
+                made.insert(unlifted_dtor(name), core);
             }
         }
         Ok::<(), Box<Diagnostic>>(())
@@ -89,6 +79,17 @@ fn made_up(resolve: &Resolve, world: WorldId, names: Names, forms: Forms) -> Res
         }
     }
     Ok(made)
+}
+
+/// Destructors are synchronous, and so is their name: the one that is made up with a prefix is not looked for by its maker.
+fn unlifted_dtor(mut name: ImportName) -> ImportName {
+    let prefixes = ["[async-lift]", "[async-lift-stackful]"];
+    let bare =
+        prefixes.iter().find_map(|prefix| name.name.strip_prefix(prefix)).filter(|bare| bare.contains("#[dtor]"));
+    if let Some(bare) = bare {
+        name.name = bare.to_owned();
+    }
+    name
 }
 
 /// The same WIT with every function but the constructors `async`.

@@ -3,6 +3,7 @@
 //! Parameters and results of functions are their canonical flattening; every aggregate is a `typename` whose memory
 //! layout equals the Canonical ABI's. The dialect is WITX 0.9, the one that is read today. `docs/witx.md` has the mapping.
 
+mod declared;
 mod derive;
 mod dummy;
 mod ids;

@@ -5,10 +5,10 @@ use super::model::{
 };
 use super::print::ALL;
 use super::rebuild::Rebuilt;
-use super::sexpr::{Node, NodeKind, parse, wrong};
+use super::sexpr::{Node, NodeKind, char_at, parse, wrong};
 use crate::abi::{Abi, Core, CoreSignature, Direction, Forms, ImportName, Lowering, Names, Needs, ResourceOp};
 use crate::diagnostic::{Code, Diagnostic, Place, Result, quietly};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use witx::{InterfaceFunc, WasmType};
@@ -106,37 +106,48 @@ fn in_order<'f>(trees: &'f [(Source<'f>, Vec<Node<'f>>)]) -> Vec<usize> {
 /// Parses everything with the `witx` crate, which is the judge of what WITX is. Its parser recurses, so depth is bounded
 /// before.
 fn judge(trees: &[(Source<'_>, Vec<Node<'_>>)]) -> Result<witx::Document> {
+    let names: HashSet<&str> = trees.iter().filter_map(|(s, _)| s.path.rsplit('/').next()).collect();
+    for (source, nodes) in trees {
+        let mut uses = nodes.iter().filter_map(|n| Some((n, n.tail("use")?)));
+        if let Some((node, _)) =
+            uses.find(|(_, t)| !t.first().and_then(Node::string).is_some_and(|name| names.contains(name)))
+        {
+            return Err(source.wrong(node, "this names no file that is here"));
+        }
+    }
     let mut validation = witx::DocValidation::new();
     let mut definitions = Vec::new();
     for i in in_order(trees) {
-        let source = trees[i].0;
-        quietly("the `witx` crate", || judge_file(source, &mut validation, &mut definitions))??;
+        quietly("the `witx` crate", || judge_file(&trees[i], &mut validation, &mut definitions))??;
     }
     Ok(validation.into_document(definitions))
 }
 
+const NOT_ACCEPTED: &str = "the `witx` crate does not accept this";
+
 fn judge_file(
-    source: Source<'_>,
+    (source, nodes): &(Source<'_>, Vec<Node<'_>>),
     validation: &mut witx::DocValidation,
     definitions: &mut Vec<witx::Definition>,
 ) -> Result<()> {
     let refuse = |e: wast_of_witx::Error| {
         let span = e.span().linecol_in(source.text);
-        let start = offset_of(source.text, span);
-        wrong(source.path, source.text, start..start + 1, "the `witx` crate does not read this").cause(e.message())
+        let place = char_at(source.text, offset_of(source.text, span));
+        wrong(source.path, source.text, place, "the `witx` crate does not read this").cause(e.message())
     };
     let buffer = wast_of_witx::parser::ParseBuffer::new(source.text).map_err(refuse)?;
     let document: witx::parser::TopLevelDocument<'_> = wast_of_witx::parser::parse(&buffer).map_err(refuse)?;
-    for item in &document.items {
+    // That crate skips annotations.
+    let nodes = nodes.iter().filter(|n| !n.is_annotation());
+    for (item, node) in document.items.iter().zip(nodes) {
         let witx::parser::TopLevelSyntax::Decl(decl) = &item.item else { continue };
         // The text is there for places alone, and the search for each costs as much as what stands before it: without the
         // text that is nothing, and the place is found by the name.
         let mut scope = validation.scope("", Path::new(source.path));
         scope.validate_decl(decl, &item.comments, definitions).map_err(|e| {
-            Diagnostic::new(Code::WitxParse, "the `witx` crate does not accept this")
+            wrong(source.path, source.text, node.span.start..first_line(source.text, &node.span), NOT_ACCEPTED)
                 .cause(e.to_string())
                 .fact("reason", e.to_string())
-                .in_file(source.path, "")
         })?;
     }
     Ok(())
@@ -287,8 +298,20 @@ impl Reader<'_> {
         let Some([word, wit, rest @ ..]) = note.tail("@cabi") else {
             return Err(self.wrong(note, "`(@cabi …)` is wanted"));
         };
-        let number = |head: &str| rest.iter().find_map(|n| n.tail(head)?.first()?.word()?.parse::<u32>().ok());
-        let padded = number("pad").map(|n| n as usize);
+        let number = |head: &str| {
+            let found = rest.iter().find_map(|n| Some((n, n.tail(head)?)));
+            let parsed = found.map(|(n, tail)| match tail {
+                [number] => number.word().and_then(|word| word.parse::<u32>().ok()).ok_or(n),
+                _ => Err(n),
+            });
+            parsed.transpose().map_err(|n| self.wrong(n, "a number is wanted"))
+        };
+        let padded = number("pad")?.map(|n| n as usize);
+        let layout = match (number("size")?, number("align")?) {
+            (Some(size), Some(align)) => Some((size, align)),
+            (None, None) => None,
+            _ => return Err(self.wrong(note, "a size and an alignment are wanted, or neither")),
+        };
         let of = rest.iter().find_map(|n| n.tail("of"));
         let payload = || of.and_then(<[_]>::first).map(|ty| self.ty(ty)).transpose();
         let kind = match word.word().unwrap_or_default() {
@@ -325,7 +348,7 @@ impl Reader<'_> {
             kind,
             wit: wit.string().ok_or_else(|| self.wrong(wit, "a string is wanted"))?.to_owned(),
             owner: string_of(rest, "in"),
-            layout: number("size").zip(number("align")),
+            layout,
             def: self.ty(def)?,
             stability: stability(rest),
         })

@@ -1,11 +1,12 @@
 //! Layouts and canonical signatures of a [`Document`], from nothing but the document: what a derived file says of itself
 //! is computed again by the ABI table, and must be the same.
 
+use super::declared::Defs;
 use super::model::{Document, Func, FuncRole, Module, Param, TypeKind, TypeName, Witx};
 use super::read::signature as judged;
-use crate::abi::{Core, CoreSignature, Kind, Layouts, Lowering, Resource, ResourceOp, Signature, TyId};
+use crate::abi::{Core, CoreSignature, Direction, Kind, Layouts, Lowering, Needs, Resource, Signature, TyId};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use witx::Layout;
 
@@ -73,10 +74,12 @@ impl Rebuilt {
             }
             rebuilt.types.insert(ty.id.clone(), named);
         }
+        let defs = document.types.iter().map(|ty| (ty.id.as_str(), ty)).collect();
         for (_, func) in document.functions() {
-            let abi = rebuilt.function(func).map_err(|e| e.fact("item", func.name.clone()))?;
+            let abi = rebuilt.function(func, &defs).map_err(|e| e.fact("item", func.name.clone()))?;
             rebuilt.functions.push(abi);
         }
+        rebuilt.post_returns(document)?;
         Ok(rebuilt)
     }
 
@@ -216,8 +219,11 @@ impl Rebuilt {
                 let id = self.layouts.variant(cases)?;
                 self.tagged(id, tag)?
             }
-            (TypeKind::FixedList(element, length), Witx::Tuple(_)) => {
+            (TypeKind::FixedList(element, length), Witx::Tuple(members)) => {
                 let element = self.ty(element)?;
+                if !self.spelled(members, element, *length)? {
+                    return Err(Diagnostic::new(Code::WitxLies, format!("`${}` is no list of {length}", ty.id)));
+                }
                 self.layouts.fixed_list(element, *length)?
             }
             (TypeKind::Map, Witx::List(pair)) if matches!(&**pair, Witx::Tuple(pair) if pair.len() == 2) => {
@@ -276,7 +282,7 @@ impl Rebuilt {
             .fact("found", claimed))
     }
 
-    fn function(&mut self, func: &Func) -> Result<FuncAbi> {
+    fn function(&mut self, func: &Func, defs: &Defs<'_>) -> Result<FuncAbi> {
         let (mut params, mut widths) = (Vec::new(), Vec::new());
         for param in &func.params {
             let before = params.len();
@@ -288,38 +294,80 @@ impl Rebuilt {
             self.flat(&result.ty, &mut results)?;
         }
         let core = CoreSignature::new(params, results);
-        let mut signature = None;
-        let words = |n: usize, results: &[Core]| Some(CoreSignature::new(vec![Core::I32; n], results));
-        let wanted = match &func.role {
-            FuncRole::Call { lowering, params, result, .. } => {
+        let (signature, needs) = match &func.role {
+            FuncRole::Call { lowering, params, result, wit } => {
                 let types = params.iter().map(|p| self.ty(&p.ty)).collect::<Result<Vec<_>>>()?;
                 let result = result.as_ref().map(|ty| self.ty(ty)).transpose()?;
                 let canonical = self.layouts.signature(types, result, *lowering);
                 self.slots(func, &canonical)?;
-                if (canonical.needs_memory, canonical.needs_realloc) != (func.needs.memory, func.needs.realloc) {
-                    return Err(Diagnostic::new(
-                        Code::WitxLies,
-                        format!("`{}` needs something else of the guest", func.name),
-                    ));
-                }
-                Some(signature.insert(canonical).core.clone())
+                named_after(func, wit)?;
+                let needs = Needs { memory: canonical.needs_memory, realloc: canonical.needs_realloc };
+                (Some(canonical), Some(needs))
             }
             FuncRole::TaskReturn { result } => {
                 let result = result.as_ref().map(|ty| self.ty(ty)).transpose()?;
-                let canonical = self.layouts.signature(result.into_iter().collect(), None, Lowering::Import);
-                Some(signature.insert(canonical).core.clone())
+                (Some(self.layouts.signature(result.into_iter().collect(), None, Lowering::Import)), None)
             }
-            FuncRole::Callback => words(3, &[Core::I32]),
-            FuncRole::Resource(ResourceOp::Drop | ResourceOp::Dtor, _) => words(1, &[]),
-            FuncRole::Resource(ResourceOp::New | ResourceOp::Rep, _) => words(1, &[Core::I32]),
-            FuncRole::Realloc => words(4, &[Core::I32]),
-            FuncRole::Initialize => words(0, &[]),
-            FuncRole::PostReturn | FuncRole::Channel(..) | FuncRole::BuiltIn => None,
+            _ => (None, None),
         };
-        match wanted {
-            Some(wanted) if wanted != core => Err(lie(&func.name, "signature", wanted, core)),
-            _ => Ok(FuncAbi { core, signature, widths }),
+        let (wanted, needs) = match (&signature, needs) {
+            (Some(canonical), Some(needs)) => (canonical.core.clone(), needs),
+            // The core signature of a post-return is that of its export, turned round.
+            _ if func.role == FuncRole::PostReturn => (core.clone(), Needs::default()),
+            _ => self
+                .intrinsic(func, signature.as_ref())?
+                .ok_or_else(|| Diagnostic::new(Code::WitxLies, format!("there is no `{}`", func.name)))?,
+        };
+        if wanted != core {
+            return Err(lie(&func.name, "signature", wanted, core));
         }
+        if needs != func.needs {
+            return Err(Diagnostic::new(Code::WitxLies, format!("`{}` needs something else of the guest", func.name)));
+        }
+        self.declared(func, signature.as_ref(), defs)?;
+        Ok(FuncAbi { core, signature, widths })
+    }
+
+    /// A post-return takes what its export returns.
+    fn post_returns(&self, document: &Document) -> Result<()> {
+        let exports = self.functions(document).filter(|(module, ..)| module.direction == Direction::Export);
+        let results: HashMap<&str, &[Core]> =
+            exports.map(|(_, f, abi)| (f.name.as_str(), &*abi.core.results)).collect();
+        for (_, func, abi) in self.functions(document).filter(|(_, f, _)| f.role == FuncRole::PostReturn) {
+            let name = func.name.as_str();
+            let export = name.strip_prefix("cabi_post_").or_else(|| name.strip_suffix("_post"));
+            let returned = export.and_then(|export| results.get(export)).copied();
+            if returned != Some(&*abi.core.params) || !abi.core.results.is_empty() {
+                let wanted = returned.map_or_else(|| "an export".to_owned(), |r| CoreSignature::new(r, []).to_string());
+                return Err(lie(name, "signature", wanted, abi.core.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_resource(&self, id: &str, resource: Resource) -> bool {
+        matches!(self.types.get(id), Some(Named::Resource(found)) if *found == resource)
+    }
+
+    /// Whether these members spell out so many elements: themselves, or in blocks.
+    fn spelled(&mut self, members: &[Witx], element: TyId, length: u32) -> Result<bool> {
+        let mut spelled = 0u64;
+        let mut before: Option<(&Witx, u64)> = None;
+        for member in members {
+            let count = match before {
+                Some((same, count)) if same == member => count,
+                _ => match self.ty(member)? {
+                    id if id == element => 1,
+                    id => match self.layouts.get(id).kind {
+                        Kind::FixedList(block, count) if block == element => u64::from(count),
+                        _ => return Ok(false),
+                    },
+                },
+            };
+            before = Some((member, count));
+            spelled += count;
+        }
+        Ok(spelled == u64::from(length))
     }
 
     /// The slots that each parameter is said to take.
@@ -409,10 +457,26 @@ impl Rebuilt {
             }
         }
         let judged: usize = parsed.modules().map(|m| m.funcs().count()).sum();
-        if judged != functions.len() {
-            return Err(Diagnostic::new(Code::WitxLies, "two functions of one module have one name"));
+        let mut seen = HashSet::new();
+        for (module, func) in document.functions() {
+            if !seen.insert((&module.id, &func.name)) {
+                let twice = format!("two functions of `{}` have the name `{}`", module.id, func.name);
+                return Err(Diagnostic::new(Code::WitxLies, twice).fact("item", func.name.clone()));
+            }
+        }
+        if judged != seen.len() {
+            return Err(Diagnostic::new(Code::WitxLies, "the `witx` crate reads another number of functions"));
         }
         Ok(offsets)
+    }
+}
+
+/// The export's or field's name ends with the function's own, behind whatever marks the form and the interface.
+fn named_after(func: &Func, wit: &str) -> Result<()> {
+    let own = wit.split_once(": ").map_or(wit, |(name, _)| name);
+    match func.name.strip_suffix(own) {
+        Some(before) if before.is_empty() || before.ends_with([']', '#', '|']) => Ok(()),
+        _ => Err(lie(&func.name, "name", own, &func.name)),
     }
 }
 
@@ -425,7 +489,7 @@ fn text<T: Display>((size, align): (T, T)) -> String {
 }
 
 /// What a document says of itself and what follows from it differ.
-fn lie(item: &str, what: &str, wanted: impl Display, found: impl Display) -> Box<Diagnostic> {
+pub(super) fn lie(item: &str, what: &str, wanted: impl Display, found: impl Display) -> Box<Diagnostic> {
     Diagnostic::new(Code::WitxLies, format!("`{item}` has another {what} than its types have"))
         .fact("wanted", wanted.to_string())
         .fact("found", found.to_string())

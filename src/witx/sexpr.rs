@@ -70,6 +70,12 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// Whether this is `(@… )`.
+    pub(super) fn is_annotation(&self) -> bool {
+        let first = self.list().and_then(|items| items.first());
+        matches!(first, Some(Node { kind: NodeKind::Annotation(_), .. }))
+    }
+
     /// The items after the head, if this is a list with that head: a keyword, or an annotation with its `@`.
     pub(super) fn tail(&self, head: &str) -> Option<&[Node<'t>]> {
         let (first, rest) = self.list()?.split_first()?;
@@ -91,10 +97,8 @@ pub(super) fn parse<'t>(path: &str, text: &'t str) -> Result<Vec<Node<'t>>> {
     let (mut open, mut top, mut docs): (Vec<Open<'t>>, Vec<Node<'t>>, Vec<&str>) = Default::default();
     let mut position = 0;
     loop {
-        let token = lexer.parse(&mut position).map_err(|e| {
-            let start = e.span().offset();
-            wrong(path, text, start..start + 1, e.message())
-        })?;
+        let token =
+            lexer.parse(&mut position).map_err(|e| wrong(path, text, char_at(text, e.span().offset()), e.message()))?;
         let Some(token) = token else { break };
         let source = token.src(text);
         let span = token.offset..token.offset + source.len();
@@ -140,6 +144,12 @@ pub(super) fn parse<'t>(path: &str, text: &'t str) -> Result<Vec<Node<'t>>> {
         Some((start, ..)) => Err(wrong(path, text, start..start + 1, "a `(` that is never closed")),
         None => Ok(top),
     }
+}
+
+/// The character that holds a byte; behind the end, the last one.
+pub(super) fn char_at(text: &str, byte: usize) -> Range<usize> {
+    let start = text.floor_char_boundary(byte.min(text.len().saturating_sub(1)));
+    start..text.ceil_char_boundary(start + 1)
 }
 
 /// A mistake in a WITX text.

@@ -1,5 +1,6 @@
 //! WIT with mistakes: all of them are found, nothing else is said, and hostile input ends with a coded error.
 
+use crate::random::{WIT, Xorshift};
 use crate::root;
 use lowlift::diagnostic::{Code, Diagnostic, Place};
 use lowlift::wit::{Gates, Sources, WitFile, load};
@@ -190,65 +191,6 @@ fn one_lost_character_is_one_message() {
     }
 }
 
-/// A small generator that gives the same numbers every time.
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end.max(1) as u64) as usize
-    }
-
-    fn mutate(&mut self, text: &str) -> String {
-        const TOKENS: [&str; 24] = [
-            "{",
-            "}",
-            "(",
-            ")",
-            "<",
-            ">",
-            ",",
-            ";",
-            ":",
-            "=",
-            "->",
-            ".",
-            "@",
-            "/*",
-            "\"",
-            "use ",
-            "record ",
-            "world ",
-            "package a:b ",
-            "borrow<",
-            "list<",
-            "%",
-            "é",
-            "\u{202e}",
-        ];
-        let mut chars: Vec<char> = text.chars().collect();
-        for _ in 0..=self.below(3) {
-            let (from, length) = (self.below(chars.len()), self.below(12));
-            let range = from..(from + length).min(chars.len());
-            match self.below(4) {
-                0 => drop(chars.drain(range)),
-                1 => {
-                    let (copy, to) = (chars[range].to_vec(), self.below(chars.len()));
-                    chars.splice(to..to, copy);
-                }
-                2 => drop(chars.splice(from..from, TOKENS[self.below(TOKENS.len())].chars())),
-                _ => {
-                    let (i, j) = (self.below(chars.len()), self.below(chars.len()));
-                    chars.swap(i, j);
-                }
-            }
-        }
-        chars.into_iter().collect()
-    }
-}
-
 #[test]
 fn mutations_end_with_places_or_are_fine() {
     let mut random = Xorshift(0x9e37_79b9_7f4a_7c15);
@@ -259,7 +201,7 @@ fn mutations_end_with_places_or_are_fine() {
             .collect();
     let mut failed = 0;
     for i in 0..2_000 {
-        let text = random.mutate(&seeds[i % seeds.len()]);
+        let text = random.mutate(&seeds[i % seeds.len()], WIT);
         let found = errors_of(vec![file("test.wit", &text)], Vec::new());
         failed += usize::from(!found.is_empty());
         let mut said = String::new();

@@ -25,7 +25,7 @@ struct Cli {
 enum Task {
     /// Build the test guests from their sources.
     Guests(guests::GuestsArgs),
-    /// Measure `lowlift serve` beside a native server, or `lowlift link`.
+    /// Measure `lowlift serve` beside a native server, `lowlift link`, or `lowlift witx`.
     Bench(bench::BenchArgs),
     /// Run `cargo test` so that expectations are written instead of compared.
     Bless {

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what serving and linking cost. All servers listen on loopback, all load is bounded.
+//! `cargo xtask bench`: what serving, linking and deriving cost. All servers listen on loopback, all load is bounded.
 
 mod http;
 mod link;
@@ -10,6 +10,7 @@ mod process;
 mod serve;
 mod server;
 mod stats;
+mod witx;
 
 use crate::paths::Paths;
 use anyhow::{Context, Result};
@@ -35,6 +36,12 @@ pub(crate) struct BenchArgs {
 enum What {
     /// Measure `lowlift link` against validating the same component.
     Link,
+    /// Measure `lowlift witx` against `wasm-tools` printing the same WIT.
+    Witx {
+        /// The `wasm-tools` to compare with; the one on the path if absent.
+        #[arg(long, value_name = "PATH")]
+        wasm_tools: Option<PathBuf>,
+    },
 }
 
 /// Measures what is asked for and prints a table.
@@ -43,9 +50,10 @@ pub(crate) fn bench(paths: &Paths, args: &BenchArgs) -> Result<()> {
     if cfg!(debug_assertions) {
         return again_optimised(paths);
     }
-    match args.what {
+    match &args.what {
         None => serve::serve(paths, &args.serve, args.lowlift.as_deref()),
         Some(What::Link) => link::link(paths, args.lowlift.as_deref()),
+        Some(What::Witx { wasm_tools }) => witx::witx(paths, args.lowlift.as_deref(), wasm_tools.as_deref()),
     }
 }
 

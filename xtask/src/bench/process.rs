@@ -31,6 +31,22 @@ fn ticks_per_second() -> Result<usize> {
     entry.map(|entry| entry[1]).filter(|&ticks| ticks > 0).context("/proc/self/auxv has no AT_CLKTCK")
 }
 
+/// The time that the first thread of a process has run, also of one that has ended but was not waited for. It is
+/// counted in nanoseconds where [`cpu_time`] is in ticks.
+pub(super) fn running_time(pid: u32) -> Result<Duration> {
+    let path = format!("/proc/{pid}/schedstat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let time = stat.split_ascii_whitespace().next().and_then(|time| time.parse().ok());
+    time.map(Duration::from_nanos).with_context(|| format!("cannot understand {path}"))
+}
+
+/// Whether a process has ended; it was not waited for.
+pub(super) fn has_ended(pid: u32) -> Result<bool> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    Ok(stat.rsplit_once(')').is_some_and(|(_, after_name)| after_name.trim_start().starts_with('Z')))
+}
+
 /// How many tasks wanted to run in the last minute, on average.
 pub(super) fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_ascii_whitespace().next()?.parse().ok()
@@ -65,6 +81,8 @@ mod tests {
     #[test]
     fn knows_this_process() {
         assert!(cpu_time(std::process::id()).is_ok());
+        assert!(running_time(std::process::id()).is_ok_and(|time| time > Duration::ZERO));
+        assert!(has_ended(std::process::id()).is_ok_and(|ended| !ended));
         assert!(peak_memory(std::process::id()).is_some_and(|kilobytes| kilobytes > 0));
     }
 }

@@ -5,7 +5,9 @@
 
 mod declared;
 mod derive;
+mod document;
 mod dummy;
+mod funcs;
 mod ids;
 mod json;
 mod markdown;

@@ -65,7 +65,7 @@ pub fn derive(resolve: &Resolve, scope: &Scope, options: &Options) -> Result<Der
     };
     let mut refused = deriver.refused.into_iter();
     if let Some(first) = refused.next() {
-        return Err(refused.fold(first, |all, next| all.and(*next)));
+        return Err(refused.fold(Box::new(first), |all, next| all.and(next)));
     }
     let Types { out: types, origins, .. } = deriver.types;
     Ok(Derived { document: Document { title, abi: options.abi, types, files }, origins })
@@ -95,7 +95,7 @@ struct Deriver<'r, 'o> {
     exported: HashSet<InterfaceId>,
     /// Whose a core name is: an import module without a field, or an export without a module.
     owners: HashMap<ImportName, Option<InterfaceId>>,
-    refused: Vec<Box<Diagnostic>>,
+    refused: Vec<Diagnostic>,
 }
 
 impl<'r> Deriver<'r, '_> {
@@ -174,7 +174,7 @@ impl<'r> Deriver<'r, '_> {
         }
         // A type that is refused is refused again wherever it is used.
         if !self.refused.iter().any(|known| known.message == error.message && known.facts == error.facts) {
-            self.refused.push(error);
+            self.refused.push(*error);
         }
         if self.refused.len() < MAX_REFUSALS {
             return Ok(None);
@@ -182,7 +182,7 @@ impl<'r> Deriver<'r, '_> {
         let mut refused = std::mem::take(&mut self.refused).into_iter();
         Err(refused.next().map_or_else(
             || Diagnostic::new(Code::Internal, "no refusal"),
-            |first| refused.fold(first, |all, next| all.and(*next)),
+            |first| refused.fold(Box::new(first), |all, next| all.and(next)),
         ))
     }
 

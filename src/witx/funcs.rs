@@ -121,7 +121,7 @@ impl<'r> Shaper<'_, 'r> {
             slots.result("status", Core::I32);
         }
         slots.distinct();
-        let wit = function_text(self.resolve, &mut self.types.table, wit);
+        let wit = function_text(wit, |ty| self.types.text(ty));
         Ok(FuncRole::Call { lowering, wit, params, result })
     }
 

@@ -32,9 +32,8 @@ pub(super) fn type_text(resolve: &Resolve, table: &mut Table<'_>, ty: &Type) -> 
     }
 }
 
-/// A function as WIT writes it: `get: func(name: string) -> list<u8>`.
-pub(super) fn function_text(resolve: &Resolve, table: &mut Table<'_>, function: &Function) -> String {
-    let mut text = |ty: &Type| type_text(resolve, table, ty);
+/// A function as WIT writes it: `get: func(name: string) -> list<u8>`, with the text of each type.
+pub(super) fn function_text(function: &Function, mut text: impl FnMut(&Type) -> String) -> String {
     let params: Vec<String> = function.params.iter().map(|p| format!("{}: {}", p.name, text(&p.ty))).collect();
     let result = function.result.as_ref().map(|ty| format!(" -> {}", text(ty))).unwrap_or_default();
     let is_async = if function.kind.is_async() { "async " } else { "" };

@@ -31,6 +31,8 @@ pub(super) struct Types<'r> {
     used: HashMap<String, usize>,
     /// Ids of anonymous types whose structure is too long to be one.
     numbered: HashMap<String, String>,
+    /// Types as WIT writes them.
+    texts: HashMap<Type, String>,
 }
 
 /// A type that is about to be added.
@@ -53,7 +55,18 @@ impl<'r> Types<'r> {
             defined: HashMap::new(),
             used: HashMap::new(),
             numbered: HashMap::new(),
+            texts: HashMap::new(),
         }
+    }
+
+    /// A type as WIT writes it.
+    pub(super) fn text(&mut self, ty: &Type) -> String {
+        if let Some(known) = self.texts.get(ty) {
+            return known.clone();
+        }
+        let text = type_text(self.resolve, &mut self.table, ty);
+        self.texts.insert(*ty, text.clone());
+        text
     }
 
     /// A reference to the type that has the memory layout of `ty`.
@@ -161,7 +174,7 @@ impl<'r> Types<'r> {
         };
         if !self.used.contains_key(&witx_id) {
             let (def, kind) = self.definition(id, kind)?;
-            let wit = type_text(self.resolve, &mut self.table, &Type::Id(id));
+            let wit = self.text(&Type::Id(id));
             let new = New { id: &witx_id, kind, def, wit, origin: Some(Type::Id(id)) };
             self.add(new, None, None, Stability::default())?;
         }
@@ -289,7 +302,7 @@ impl<'r> Types<'r> {
             let id_of_element = self.table.ty(ty)?;
             let laid_out = self.table.get(id_of_element);
             let layout = (laid_out.size * length, laid_out.align);
-            let wit = format!("list<{}, {length}>", type_text(self.resolve, &mut self.table, ty));
+            let wit = format!("list<{}, {length}>", self.text(ty));
             let def = Witx::Tuple(vec![element.clone(); length as usize]);
             let kind = TypeKind::FixedList(element.clone(), length);
             self.add(New { id: &id, kind, def, wit, origin: None }, None, None, Stability::default())?;

@@ -5,16 +5,17 @@
 
 mod layout;
 mod names;
+mod operations;
 mod signature;
 mod table;
 mod world;
 
 pub use layout::{Case, Field, Kind, Layouts, Resource, Tag, Ty, TyId, Variant};
 pub use names::{ImportName, Names, ResourceOp, Track};
+pub(crate) use operations::{built_in, channel};
 pub use signature::{Lowering, Signature};
 pub use table::Table;
 pub use world::{Abi, Direction, Forms, Needs, Role, WorldFunction, built_ins, world_functions};
-pub(crate) use world::{built_in, channel};
 
 use std::fmt;
 pub use wit_parser::Resolve;

@@ -2,7 +2,9 @@
 
 mod samples;
 
-use lowlift::layout::{Body, Node, Sheet, html, svg, text};
+use lowlift::layout::{Body, Node, Sheet, html, sheet, svg, text};
+use lowlift::wit::{Gates, built_in};
+use lowlift::witx::{Options, Reading, Scope, derive, print, read};
 use roxmltree::{Document, ParsingOptions};
 use samples::*;
 
@@ -290,4 +292,19 @@ fn a_small_record_looks_like_this() {
     sheet.types.truncate(1);
     super::golden(&super::root("fixtures/layout/small.txt"), &text(&sheet));
     super::golden(&super::root("fixtures/layout/small.svg"), &svg(&sheet));
+}
+
+/// The pictures of the documentation, drawn from nothing but derived WITX. The WIT's own words are left away.
+#[test]
+fn the_pictures_of_the_documentation_are_fresh() {
+    let loaded = built_in("wasi:http@0.2.12", &Gates::default()).expect("built in");
+    let scope = Scope::Packages(loaded.packages.clone());
+    let derived = derive(&loaded.resolve, &scope, &Options::default()).expect("derives");
+    let files = print(&derived.document.without_docs());
+    let Reading::Derived(derivation) = read(&files).expect("reads back") else { panic!("it was derived") };
+    for item in ["error-code", "response-outparam.set", "fields.entries"] {
+        let drawn = svg(&sheet(&derivation, Some(item)).expect("it is there"));
+        parse(&drawn);
+        super::golden(&super::root("docs/pictures").join(format!("{item}.svg")), &drawn);
+    }
 }

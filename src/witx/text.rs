@@ -6,12 +6,19 @@ use wit_parser::{Function, Type};
 
 /// Documentation as it is printed and read back: no trailing blanks, no blank lines at either end.
 pub(super) fn docs(text: &str) -> Option<String> {
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let joined = lines.join("\n");
-    let trimmed = joined.trim_matches('\n');
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    let trimmed = out.trim_matches('\n');
     // The text format refuses control characters, and bidirectional ones, in comments as elsewhere.
-    let plain = |c: char| if c == '\n' || !(c.is_control() || is_confusing(c)) { c } else { '\u{fffd}' };
-    (!trimmed.is_empty()).then(|| trimmed.chars().map(plain).collect())
+    let is_refused = |c: char| c != '\n' && (c.is_control() || is_confusing(c));
+    match trimmed.contains(is_refused) {
+        _ if trimmed.is_empty() => None,
+        true => Some(trimmed.replace(is_refused, "\u{fffd}")),
+        false => Some(trimmed.to_owned()),
+    }
 }
 
 /// Characters that the text format's lexer refuses because they reorder what people read.

@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 use shape::Shapes;
 use side::{Entry, Mark, Name, Pairs, Side, Unit};
 use std::collections::{HashMap, HashSet};
-use types::{Flow, Matched, users, values};
+use types::{Flow, Matched, Uses, values};
 
 /// What a change means for a deployed guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -296,6 +296,7 @@ impl Differ<'_, '_> {
     /// Named types that are on both sides.
     fn types(&mut self, is_kept: impl Fn(&Entry<'_>) -> bool) -> Vec<Change> {
         let mut out = Vec::new();
+        let uses = Uses::new(self.old);
         for (was, is) in &self.matched.pairs {
             let layouts = (self.old.derivation.rebuilt.by_id(&was.id), self.new.derivation.rebuilt.by_id(&is.id));
             let (Some(a), Some(b)) = layouts else { continue };
@@ -305,7 +306,7 @@ impl Differ<'_, '_> {
                 continue;
             }
             let Some(found) = self.shapes.whole(a, b) else { continue };
-            let users: Vec<_> = users(self.old, &was.id).into_iter().filter(|(entry, _)| is_kept(entry)).collect();
+            let users: Vec<_> = uses.of(&was.id).into_iter().filter(|(entry, _)| is_kept(entry)).collect();
             let flow = users.iter().fold(Flow::default(), |flow, user| flow.both(user.1));
             let (code, verdict) = judge(found.class, flow);
             let interface = was.owner.as_deref().map(|owner| Track::of(owner).0.interface).unwrap_or_default();

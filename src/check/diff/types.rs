@@ -2,8 +2,8 @@
 
 use super::side::{Entry, Pairs, Side};
 use crate::abi::Track;
-use crate::witx::{Derivation, FuncRole, TypeKind, TypeName, Witx};
-use std::collections::{HashMap, HashSet};
+use crate::witx::{FuncRole, TypeKind, TypeName, Witx};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 
 /// Named types that are on both sides, each with its partner.
@@ -163,50 +163,58 @@ pub(super) fn values<'d>(entry: &Entry<'d>) -> Vec<(&'d str, &'d Witx, Flow)> {
     }
 }
 
-/// What holds a type.
-struct Holders<'d> {
-    /// Ids of the types that hold it.
-    ids: HashSet<&'d str>,
-    /// Those that hold it in a stream or future, whose values go either way.
-    streamed: HashSet<&'d str>,
+/// Where each type of a side is named: in which other types, and in which functions.
+pub(super) struct Uses<'s, 'd> {
+    entries: Vec<&'s Entry<'d>>,
+    /// Types that hold a type, and whether they do so in a stream or future.
+    holders: HashMap<&'d str, Vec<(&'d str, bool)>>,
+    /// Positions of functions whose values name a type, and where those go.
+    functions: HashMap<&'d str, Vec<(usize, Flow)>>,
 }
 
-impl<'d> Holders<'d> {
-    fn new(derivation: &'d Derivation, id: &'d str) -> Self {
-        let mut holders = Holders { ids: HashSet::from([id]), streamed: HashSet::new() };
-        // Each type comes after those that it uses, so one pass finds them all.
-        for ty in &derivation.document.types {
+impl<'s, 'd> Uses<'s, 'd> {
+    pub(super) fn new(side: &'s Side<'d>) -> Self {
+        let mut uses = Uses { entries: side.functions().collect(), holders: HashMap::new(), functions: HashMap::new() };
+        for ty in &side.derivation.document.types {
             let (payload, is_stream) = match &ty.kind {
                 TypeKind::Stream(payload) | TypeKind::Future(payload) => (payload.as_ref(), true),
                 TypeKind::FixedList(element, _) => (Some(element), false),
                 _ => (None, false),
             };
-            let parts: Vec<&str> = std::iter::once(&ty.def).chain(payload).flat_map(names).collect();
-            if parts.iter().any(|name| holders.ids.contains(name)) {
-                holders.ids.insert(&ty.id);
-                if is_stream || parts.iter().any(|name| holders.streamed.contains(name)) {
-                    holders.streamed.insert(&ty.id);
+            for name in std::iter::once(&ty.def).chain(payload).flat_map(names) {
+                uses.holders.entry(name).or_default().push((&ty.id, is_stream));
+            }
+        }
+        for (i, entry) in uses.entries.iter().enumerate() {
+            for (_, ty, flow) in values(entry) {
+                for name in names(ty) {
+                    uses.functions.entry(name).or_default().push((i, flow));
                 }
             }
         }
-        holders
+        uses
     }
 
-    fn flow(&self, (_, ty, flow): (&str, &Witx, Flow)) -> Flow {
-        let names = names(ty);
-        match () {
-            () if names.iter().any(|name| self.streamed.contains(name)) => TO_GUEST.both(TO_HOST),
-            () if names.iter().any(|name| self.ids.contains(name)) => flow,
-            () => Flow::default(),
+    /// The functions through which a type passes, and where to. What is in a stream or future goes either way.
+    pub(super) fn of(&self, id: &'d str) -> Vec<(&'s Entry<'d>, Flow)> {
+        let mut found: BTreeMap<usize, Flow> = BTreeMap::new();
+        let mut seen = HashSet::from([(id, false)]);
+        let mut next = vec![(id, false)];
+        while let Some((id, is_streamed)) = next.pop() {
+            for &(i, flow) in self.functions.get(id).into_iter().flatten() {
+                let flow = if is_streamed { TO_GUEST.both(TO_HOST) } else { flow };
+                let known = found.entry(i).or_default();
+                *known = known.both(flow);
+            }
+            for &(holder, is_stream) in self.holders.get(id).into_iter().flatten() {
+                let holder = (holder, is_streamed || is_stream);
+                if seen.insert(holder) {
+                    next.push(holder);
+                }
+            }
         }
+        found.into_iter().map(|(i, flow)| (self.entries[i], flow)).collect()
     }
-}
-
-/// The functions of `side` through which a type passes, and where to.
-pub(super) fn users<'s, 'd>(side: &'s Side<'d>, id: &'d str) -> Vec<(&'s Entry<'d>, Flow)> {
-    let holders = Holders::new(side.derivation, id);
-    let flow = |entry: &Entry<'_>| values(entry).into_iter().map(|v| holders.flow(v)).fold(Flow::default(), Flow::both);
-    side.functions().map(|entry| (entry, flow(entry))).filter(|(_, flow)| !flow.is_none()).collect()
 }
 
 /// The ids that an expression names.

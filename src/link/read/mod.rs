@@ -35,6 +35,7 @@ fn features() -> WasmFeatures {
     WasmFeatures::WASM3
         .difference(WasmFeatures::GC | WasmFeatures::FUNCTION_REFERENCES | WasmFeatures::MEMORY64)
         .union(WasmFeatures::COMPONENT_MODEL | WasmFeatures::CM_ASYNC | WasmFeatures::CM_ASYNC_STACKFUL)
+        .union(WasmFeatures::CM_FIXED_LENGTH_LISTS | WasmFeatures::CM_MAP)
 }
 
 /// Validates and flattens `bytes`.
@@ -46,7 +47,8 @@ pub(super) fn read(bytes: &[u8], options: Options) -> Result<Component<'_>> {
     let mut validator = Validator::new_with_features(features);
     let mut types = ComponentTypesBuilder::new(&validator);
     // Without concurrency support the front end plans no tasks, which synchronous components do not need.
-    let tunables = Tunables { concurrency_support: false, ..Tunables::default_u64() };
+    let concurrency_support = features.contains(WasmFeatures::CM_ASYNC);
+    let tunables = Tunables { concurrency_support, ..Tunables::default_u64() };
     let (translation, modules) = quietly("the component translator", || {
         Translator::new(&tunables, &mut validator, &mut types, &scope).translate(bytes)
     })?
@@ -55,10 +57,8 @@ pub(super) fn read(bytes: &[u8], options: Options) -> Result<Component<'_>> {
     })?;
     let tables = tables(&mut types)?;
     let (component, trampolines) = (&translation.component, &translation.trampolines);
-    let survey = Survey::new(
-        &Input { modules: &modules, component, trampolines, types: &types, tables: &tables },
-        options,
-    );
+    let survey =
+        Survey::new(&Input { modules: &modules, component, trampolines, types: &types, tables: &tables }, options);
     let boundary = match survey.boundary {
         None => None,
         Some(_) => Some(quietly("writing the boundary", || {
@@ -99,14 +99,22 @@ fn world(bytes: &[u8]) -> Result<(wit_parser::Resolve, wit_parser::WorldId)> {
     }
 }
 
-/// Validates, and gives the features to translate with. Exceptions are left out unless a module uses them, since fused
-/// adapters would use them too. Invalid files are told from valid ones that use what is not supported.
+/// Validates, and gives the features to translate with, of which some change what the front end writes: fused adapters catch
+/// exceptions if there may be any, and plan tasks if there may be asynchronous calls. Those are left out unless the component
+/// uses them. Invalid files are told from valid ones that use what is not supported.
 fn validate(bytes: &[u8]) -> Result<WasmFeatures> {
-    let plain = features().difference(WasmFeatures::EXCEPTIONS);
-    if Validator::new_with_features(plain).validate_all(bytes).is_ok() {
-        return Ok(plain);
+    let asynchronous = WasmFeatures::CM_ASYNC | WasmFeatures::CM_ASYNC_STACKFUL;
+    let mut last = None;
+    for unused in
+        [asynchronous | WasmFeatures::EXCEPTIONS, asynchronous, WasmFeatures::EXCEPTIONS, WasmFeatures::empty()]
+    {
+        let features = features().difference(unused);
+        match Validator::new_with_features(features).validate_all(bytes) {
+            Ok(_) => return Ok(features),
+            Err(error) => last = Some(error),
+        }
     }
-    let Err(error) = Validator::new_with_features(features()).validate_all(bytes) else { return Ok(features()) };
+    let Some(error) = last else { return Ok(features()) };
     match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
         Err(error) => Err(Diagnostic::invalid_wasm(&error)),
         Ok(_)

@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// Re-wrap the result into a component and compare its world with the original's.
     #[arg(long)]
     verify: bool,
+    /// Leave the names of functions and the list of producers out of the module.
+    #[arg(long)]
+    strip: bool,
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -33,7 +36,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         return Err(Diagnostic::new(Code::Usage, "the module and the report would be written to the same place").into());
     }
     let (input, kind) = io::read_wasm(args.input.as_deref())?;
-    let linked = component(&input, kind, Options { verify: args.verify })?;
+    let linked = component(&input, kind, Options { verify: args.verify, strip: args.strip })?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&linked.report)
             .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;
@@ -45,6 +48,12 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     }
     args.output.wasm(&linked.wasm)?;
     shared.note(summary(&linked.report));
+    if args.strip {
+        shared.note("names and producers are left out");
+    }
+    if linked.report.dropped.debug > 0 {
+        shared.note(format!("{} of debug sections are left out", io::size(linked.report.dropped.debug)));
+    }
     if args.verify {
         shared.note("verified: it wraps into a component with the same world");
     }

@@ -7,6 +7,7 @@ use super::ir::{
     Component, Def, Export, FlagId, Host, HostId, InstanceId, Instantiate, Item, ModuleId, ReallocId, Space,
 };
 use super::size;
+use super::validate;
 use crate::abi::{Core, CoreSignature, ImportName};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use std::borrow::Cow;
@@ -83,20 +84,20 @@ fn world(bytes: &[u8]) -> Result<(wit_parser::Resolve, wit_parser::WorldId)> {
 /// adapters would use them too. Invalid files are told from valid ones that use what is not supported.
 fn validate(bytes: &[u8]) -> Result<WasmFeatures> {
     let plain = features().difference(WasmFeatures::EXCEPTIONS);
-    if Validator::new_with_features(plain).validate_all(bytes).is_ok() {
+    if validate::validate(bytes, plain).is_ok() {
         return Ok(plain);
     }
-    let Err(error) = Validator::new_with_features(features()).validate_all(bytes) else { return Ok(features()) };
-    match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
+    let Err(error) = validate::validate(bytes, features()) else { return Ok(features()) };
+    match validate::validate(bytes, WasmFeatures::all()) {
         Err(error) => Err(Diagnostic::invalid_wasm(&error)),
-        Ok(_)
+        Ok(())
             if error.message().contains("async")
                 || error.message().contains("stream")
                 || error.message().contains("future") =>
         {
             Err(Diagnostic::new(Code::AsyncComponent, "the component is asynchronous").cause(&error))
         }
-        Ok(_) => {
+        Ok(()) => {
             Err(Diagnostic::new(Code::UnsupportedType, format!("a feature that is not lowered: {}", error.message()))
                 .cause(&error))
         }

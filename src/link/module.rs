@@ -117,7 +117,9 @@ impl<'a> Module<'a> {
                 }
             }
             Payload::CodeSectionEntry(body) => self.bodies.push(body),
-            Payload::CustomSection(section) if section.name().starts_with(".debug_") => self.debug += section.data().len(),
+            Payload::CustomSection(section) if section.name().starts_with(".debug_") => {
+                self.debug += section.data().len()
+            }
             Payload::CustomSection(section) => match section.as_known() {
                 KnownCustom::Name(names) => self.names(names),
                 // A malformed custom section is no error in core WebAssembly, so it is passed over.

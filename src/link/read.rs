@@ -6,6 +6,7 @@
 use super::ir::{
     Component, Def, Export, FlagId, Host, HostId, InstanceId, Instantiate, Item, ModuleId, ReallocId, Space,
 };
+use super::merge::join;
 use super::size;
 use super::validate;
 use crate::abi::{Core, CoreSignature, ImportName};
@@ -29,10 +30,23 @@ fn features() -> WasmFeatures {
         .union(WasmFeatures::COMPONENT_MODEL)
 }
 
-/// Validates and flattens `bytes`.
+/// Validates and flattens `bytes`. Exceptions are left out unless a module uses them, since fused adapters would use them
+/// too.
 pub(super) fn read(bytes: &[u8]) -> Result<Component<'_>> {
     size::check(bytes)?;
-    let features = validate(bytes)?;
+    let plain = features().difference(WasmFeatures::EXCEPTIONS);
+    if let (bodies, Ok(())) = validate::sections(bytes, plain) {
+        // The translator does not look at bodies, so it need not wait for them.
+        let (valid, component) = join(bytes.len(), || bodies.validate(), || translate(bytes, plain));
+        if valid.is_ok() {
+            return component;
+        }
+    }
+    translate(bytes, validate(bytes)?)
+}
+
+/// Flattens a component whose sections are valid.
+fn translate(bytes: &[u8], features: WasmFeatures) -> Result<Component<'_>> {
     only_functions_and_instances(bytes)?;
     let scope = ScopeVec::new();
     let mut validator = Validator::new_with_features(features);
@@ -80,13 +94,9 @@ fn world(bytes: &[u8]) -> Result<(wit_parser::Resolve, wit_parser::WorldId)> {
     }
 }
 
-/// Validates, and gives the features to translate with. Exceptions are left out unless a module uses them, since fused
-/// adapters would use them too. Invalid files are told from valid ones that use what is not supported.
+/// Validates what uses more than the plain features, and gives those to translate with. Invalid files are told from
+/// valid ones that use what is not supported.
 fn validate(bytes: &[u8]) -> Result<WasmFeatures> {
-    let plain = features().difference(WasmFeatures::EXCEPTIONS);
-    if validate::validate(bytes, plain).is_ok() {
-        return Ok(plain);
-    }
     let Err(error) = validate::validate(bytes, features()) else { return Ok(features()) };
     match validate::validate(bytes, WasmFeatures::all()) {
         Err(error) => Err(Diagnostic::invalid_wasm(&error)),

@@ -1,7 +1,7 @@
 //! The linker, judged by wasmtime: a component and its re-wrapped lowering behave the same.
 //!
 //! `fixtures/link/pass` holds components whose leading comments say what to call and what comes back
-//! (`;; call: run(1, "a") -> 2`, or `-> trap`); `fixtures/link/refuse` holds components with the code that refuses them.
+//! (`;; call: run(1, "a") -> 2`, or `-> trap`), and what exactly the output may hold (`;; holds: functions 1`); `fixtures/link/refuse` holds components with the code that refuses them.
 
 use crate::{guest, root};
 use lowlift::link::{Floor, Options, link, rewrap};
@@ -36,6 +36,23 @@ fn calls(text: &str) -> Vec<Call> {
             Call { name: name.to_owned(), args: split(args), want: want.trim().to_owned() }
         })
         .collect()
+}
+
+/// What a module defines, in numbers.
+fn contents(wasm: &[u8]) -> String {
+    use wasmparser::Payload::*;
+    let counts = wasmparser::Parser::new(0).parse_all(wasm).filter_map(|payload| match payload.expect("valid") {
+        TypeSection(section) => Some(("types", section.count())),
+        FunctionSection(section) => Some(("functions", section.count())),
+        TableSection(section) => Some(("tables", section.count())),
+        MemorySection(section) => Some(("memories", section.count())),
+        TagSection(section) => Some(("tags", section.count())),
+        GlobalSection(section) => Some(("globals", section.count())),
+        ElementSection(section) => Some(("elements", section.count())),
+        DataSection(section) => Some(("data", section.count())),
+        _ => None,
+    });
+    counts.map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Splits at commas outside of quotes and brackets.
@@ -137,6 +154,9 @@ fn lowered_components_behave_as_the_originals() {
         let again = link(&component, Options::default()).expect("links twice");
         assert_eq!(linked.wasm, again.wasm, "{name}: the output is deterministic");
         let wrapped = rewrap(&linked.wasm).expect("wraps");
+        if let Some(holds) = text.lines().find_map(|line| line.strip_prefix(";; holds: ")) {
+            assert_eq!(contents(&linked.wasm), holds, "{name}: what the output holds");
+        }
         let calls = calls(&text);
         assert!(!calls.is_empty(), "{name} calls nothing");
         let want: Vec<String> = calls.iter().map(|c| c.want.clone()).collect();

@@ -8,6 +8,7 @@ mod host;
 mod layout;
 mod lies;
 mod link;
+mod link_dead;
 mod oracle;
 mod product;
 mod random;

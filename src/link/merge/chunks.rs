@@ -19,6 +19,15 @@ pub(in crate::link) fn map<T: Sync, R: Send>(
     }
 }
 
+/// Does two things at once where `bytes` of work are worth a thread.
+pub(in crate::link) fn join<A: Send, B: Send>(
+    bytes: usize,
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if bytes < CHUNK { (a(), b()) } else { rayon::join(a, b) }
+}
+
 fn ranges<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let (mut start, mut sum) = (0, 0);

@@ -8,7 +8,7 @@ use super::renumber::Kind;
 use super::scan::{Proposals, Scan, Site};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::ir::{InstanceId, ReallocId, Space};
-use crate::link::plan::{Const, Func, Global, Plan};
+use crate::link::plan::{Const, Func, Global, Instance, Plan};
 use crate::link::report::Floor;
 use crate::link::shims::Resolved;
 use std::collections::{HashMap, HashSet};
@@ -94,11 +94,13 @@ enum Node {
 }
 
 /// Finds what stays. `scans` holds the function bodies of each module.
-pub(super) fn live(plan: &Plan<'_, '_>, resolved: &Resolved, scans: &[Vec<Scan>]) -> Result<Live> {
+pub(super) fn live<'m>(plan: &'m Plan<'_, '_>, resolved: &'m Resolved, scans: &'m [Vec<Scan>]) -> Result<Live> {
+    let follow = |instance: &'m Instance| instance.funcs.iter().map(|func| resolved.follow(func)).collect();
     let mut finder = Finder {
         plan,
         resolved,
         scans,
+        funcs: plan.instances.iter().map(follow).collect(),
         live: Live::default(),
         todo: Vec::new(),
         fills: HashMap::new(),
@@ -115,6 +117,8 @@ struct Finder<'m, 'c, 'a> {
     plan: &'m Plan<'c, 'a>,
     resolved: &'m Resolved,
     scans: &'m [Vec<Scan>],
+    /// The functions of each instance, with forwarders followed.
+    funcs: Vec<Vec<&'m Func>>,
     live: Live,
     todo: Vec<Node>,
     /// Active element segments that cannot trap, by the table they fill.
@@ -123,7 +127,7 @@ struct Finder<'m, 'c, 'a> {
     initializes: HashMap<Defined, Vec<Defined>>,
 }
 
-impl<'c> Finder<'_, 'c, '_> {
+impl<'m, 'c> Finder<'m, 'c, '_> {
     fn roots(&mut self) -> Result<()> {
         let plan = self.plan;
         for export in &plan.component.exports {
@@ -299,7 +303,7 @@ impl<'c> Finder<'_, 'c, '_> {
         let instance = &self.plan.instances[id.index()];
         let at = index as usize;
         match kind {
-            Kind::Func | Kind::FuncRef => return self.func(instance.funcs.get(at).ok_or_else(unknown)?),
+            Kind::Func | Kind::FuncRef => return self.func(self.source(id, index)?),
             Kind::Table => self.table(*instance.tables.get(at).ok_or_else(unknown)?),
             Kind::Memory => self.memory(*instance.memories.get(at).ok_or_else(unknown)?),
             Kind::Global => self.global(*instance.globals.get(at).ok_or_else(unknown)?),
@@ -312,26 +316,26 @@ impl<'c> Finder<'_, 'c, '_> {
         Ok(())
     }
 
-    fn source(&self, id: InstanceId, index: u32) -> Result<&Func> {
-        let func = self.plan.instances[id.index()].funcs.get(index as usize).ok_or_else(unknown)?;
-        Ok(self.resolved.follow(func))
+    fn source(&self, id: InstanceId, index: u32) -> Result<&'m Func> {
+        self.funcs[id.index()].get(index as usize).copied().ok_or_else(unknown)
     }
 
     fn exported(&mut self, func: &Func) -> Result<()> {
-        self.live.declared.insert(self.resolved.follow(func).clone());
+        let func = self.resolved.follow(func);
+        self.live.declared.insert(func.clone());
         self.func(func)
     }
 
     /// A function that is named outside of code, which lets code take references to it.
     fn declared(&mut self, id: InstanceId, index: u32) -> Result<()> {
-        let func = self.source(id, index)?.clone();
-        self.func(&func)?;
-        self.live.declared.insert(func);
-        Ok(())
+        let func = self.source(id, index)?;
+        self.live.declared.insert(func.clone());
+        self.func(func)
     }
 
+    /// A function that is no forwarder.
     fn func(&mut self, func: &Func) -> Result<()> {
-        match self.resolved.follow(func) {
+        match func {
             Func::Defined(id, index) => {
                 if self.live.funcs.insert((*id, *index)) {
                     self.todo.push(Node::Func((*id, *index)));
@@ -355,7 +359,8 @@ impl<'c> Finder<'_, 'c, '_> {
         self.live.realloc = true;
         for id in [plan.default_realloc, wanted].into_iter().flatten() {
             let def = plan.component.reallocs.get(id.index()).ok_or_else(unknown)?;
-            self.func(&plan.func(def)?)?;
+            let func = plan.func(def)?;
+            self.func(self.resolved.follow(&func))?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ mod scan;
 mod segments;
 mod splice;
 
-pub(super) use chunks::map as in_chunks;
+pub(super) use chunks::{join, map as in_chunks};
 pub(super) use live::Live;
 pub(super) use splice::Code;
 

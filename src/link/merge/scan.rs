@@ -282,47 +282,127 @@ impl Scanner {
 }
 
 macro_rules! immediate {
-    ($s:ident $arg:ident function_index) => { $s.func($arg) };
-    ($s:ident $arg:ident table) => { $s.site(Kind::Table, $arg) };
-    ($s:ident $arg:ident table_index) => { $s.site(Kind::Table, $arg) };
-    ($s:ident $arg:ident dst_table) => { $s.site(Kind::Table, $arg) };
-    ($s:ident $arg:ident src_table) => { $s.site(Kind::Table, $arg) };
-    ($s:ident $arg:ident mem) => { $s.memory($arg) };
-    ($s:ident $arg:ident dst_mem) => { $s.memory($arg) };
-    ($s:ident $arg:ident src_mem) => { $s.memory($arg) };
-    ($s:ident $arg:ident memarg) => { $s.memarg($arg) };
-    ($s:ident $arg:ident global_index) => { $s.site(Kind::Global, $arg) };
-    ($s:ident $arg:ident tag_index) => { $s.site(Kind::Tag, $arg) };
-    ($s:ident $arg:ident elem_index) => { $s.site(Kind::Element, $arg) };
-    ($s:ident $arg:ident array_elem_index) => { $s.site(Kind::Element, $arg) };
-    ($s:ident $arg:ident data_index) => { $s.site(Kind::Data, $arg) };
-    ($s:ident $arg:ident array_data_index) => { $s.site(Kind::Data, $arg) };
-    ($s:ident $arg:ident type_index) => { $s.site(Kind::Type, $arg) };
-    ($s:ident $arg:ident struct_type_index) => { $s.site(Kind::Type, $arg) };
-    ($s:ident $arg:ident array_type_index) => { $s.site(Kind::Type, $arg) };
-    ($s:ident $arg:ident array_type_index_dst) => { $s.site(Kind::Type, $arg) };
-    ($s:ident $arg:ident array_type_index_src) => { $s.site(Kind::Type, $arg) };
-    ($s:ident $arg:ident cont_type_index) => { $s.site(Kind::Type, $arg) };
-    ($s:ident $arg:ident argument_index) => { $s.site(Kind::Type, $arg) };
-    ($s:ident $arg:ident result_index) => { $s.site(Kind::Type, $arg) };
-    ($s:ident $arg:ident blockty) => { $s.block($arg) };
-    ($s:ident $arg:ident try_table) => { $s.try_table(&$arg) };
-    ($s:ident $arg:ident resume_table) => { $s.resume_table(&$arg) };
-    ($s:ident $arg:ident hty) => { $s.heap_type($arg) };
-    ($s:ident $arg:ident ty) => { $s.val_type($arg) };
-    ($s:ident $arg:ident tys) => { $arg.into_iter().for_each(|ty| $s.val_type(ty)) };
-    ($s:ident $arg:ident from_ref_type) => { $s.ref_type($arg) };
-    ($s:ident $arg:ident to_ref_type) => { $s.ref_type($arg) };
+    ($s:ident $arg:ident function_index) => {
+        $s.func($arg)
+    };
+    ($s:ident $arg:ident table) => {
+        $s.site(Kind::Table, $arg)
+    };
+    ($s:ident $arg:ident table_index) => {
+        $s.site(Kind::Table, $arg)
+    };
+    ($s:ident $arg:ident dst_table) => {
+        $s.site(Kind::Table, $arg)
+    };
+    ($s:ident $arg:ident src_table) => {
+        $s.site(Kind::Table, $arg)
+    };
+    ($s:ident $arg:ident mem) => {
+        $s.memory($arg)
+    };
+    ($s:ident $arg:ident dst_mem) => {
+        $s.memory($arg)
+    };
+    ($s:ident $arg:ident src_mem) => {
+        $s.memory($arg)
+    };
+    ($s:ident $arg:ident memarg) => {
+        $s.memarg($arg)
+    };
+    ($s:ident $arg:ident global_index) => {
+        $s.site(Kind::Global, $arg)
+    };
+    ($s:ident $arg:ident tag_index) => {
+        $s.site(Kind::Tag, $arg)
+    };
+    ($s:ident $arg:ident elem_index) => {
+        $s.site(Kind::Element, $arg)
+    };
+    ($s:ident $arg:ident array_elem_index) => {
+        $s.site(Kind::Element, $arg)
+    };
+    ($s:ident $arg:ident data_index) => {
+        $s.site(Kind::Data, $arg)
+    };
+    ($s:ident $arg:ident array_data_index) => {
+        $s.site(Kind::Data, $arg)
+    };
+    ($s:ident $arg:ident type_index) => {
+        $s.site(Kind::Type, $arg)
+    };
+    ($s:ident $arg:ident struct_type_index) => {
+        $s.site(Kind::Type, $arg)
+    };
+    ($s:ident $arg:ident array_type_index) => {
+        $s.site(Kind::Type, $arg)
+    };
+    ($s:ident $arg:ident array_type_index_dst) => {
+        $s.site(Kind::Type, $arg)
+    };
+    ($s:ident $arg:ident array_type_index_src) => {
+        $s.site(Kind::Type, $arg)
+    };
+    ($s:ident $arg:ident cont_type_index) => {
+        $s.site(Kind::Type, $arg)
+    };
+    ($s:ident $arg:ident argument_index) => {
+        $s.site(Kind::Type, $arg)
+    };
+    ($s:ident $arg:ident result_index) => {
+        $s.site(Kind::Type, $arg)
+    };
+    ($s:ident $arg:ident blockty) => {
+        $s.block($arg)
+    };
+    ($s:ident $arg:ident try_table) => {
+        $s.try_table(&$arg)
+    };
+    ($s:ident $arg:ident resume_table) => {
+        $s.resume_table(&$arg)
+    };
+    ($s:ident $arg:ident hty) => {
+        $s.heap_type($arg)
+    };
+    ($s:ident $arg:ident ty) => {
+        $s.val_type($arg)
+    };
+    ($s:ident $arg:ident tys) => {
+        $arg.into_iter().for_each(|ty| $s.val_type(ty))
+    };
+    ($s:ident $arg:ident from_ref_type) => {
+        $s.ref_type($arg)
+    };
+    ($s:ident $arg:ident to_ref_type) => {
+        $s.ref_type($arg)
+    };
     // These name nothing outside of the function.
-    ($s:ident $arg:ident relative_depth) => { let _ = $arg; };
-    ($s:ident $arg:ident targets) => { let _ = $arg; };
-    ($s:ident $arg:ident local_index) => { let _ = $arg; };
-    ($s:ident $arg:ident value) => { let _ = $arg; };
-    ($s:ident $arg:ident lane) => { let _ = $arg; };
-    ($s:ident $arg:ident lanes) => { let _ = $arg; };
-    ($s:ident $arg:ident array_size) => { let _ = $arg; };
-    ($s:ident $arg:ident field_index) => { let _ = $arg; };
-    ($s:ident $arg:ident ordering) => { let _ = $arg; };
+    ($s:ident $arg:ident relative_depth) => {
+        let _ = $arg;
+    };
+    ($s:ident $arg:ident targets) => {
+        let _ = $arg;
+    };
+    ($s:ident $arg:ident local_index) => {
+        let _ = $arg;
+    };
+    ($s:ident $arg:ident value) => {
+        let _ = $arg;
+    };
+    ($s:ident $arg:ident lane) => {
+        let _ = $arg;
+    };
+    ($s:ident $arg:ident lanes) => {
+        let _ = $arg;
+    };
+    ($s:ident $arg:ident array_size) => {
+        let _ = $arg;
+    };
+    ($s:ident $arg:ident field_index) => {
+        let _ = $arg;
+    };
+    ($s:ident $arg:ident ordering) => {
+        let _ = $arg;
+    };
 }
 
 macro_rules! visit {

@@ -108,3 +108,7 @@ pub(super) fn splice(body: &Body<'_, '_>, out: &mut Vec<u8>) -> Result<()> {
     out.extend_from_slice(&bytes[done..]);
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "splice_tests.rs"]
+mod tests;

@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// Who keeps the handles of exported resources: the host, by imported intrinsics, or the module, in tables of its own.
     #[arg(long, value_name = "WHO", value_enum, default_value_t = Resources::Host)]
     resources: Resources,
+    /// Leave the names of functions and the list of producers out of the module.
+    #[arg(long)]
+    strip: bool,
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -57,7 +60,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         Resources::Module => Handles::Module,
     };
     let no_guards = args.guards == Guards::Off;
-    let options = Options { verify: args.verify, no_guards, handles, ..Options::default() };
+    let options = Options { verify: args.verify, strip: args.strip, no_guards, handles, ..Options::default() };
     let linked = component(&input, kind, options)?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&linked.report)
@@ -70,6 +73,12 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     }
     args.output.wasm(&linked.wasm)?;
     shared.note(summary(&linked.report));
+    if args.strip {
+        shared.note("names and producers are left out");
+    }
+    if linked.report.dropped.debug > 0 {
+        shared.note(format!("{} of debug sections are left out", io::size(linked.report.dropped.debug)));
+    }
     if args.verify {
         shared.note("verified: it wraps into a component with the same world");
     }

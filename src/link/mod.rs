@@ -10,15 +10,15 @@ mod merge;
 mod module;
 mod plan;
 mod read;
-mod renumber;
 mod report;
 mod runtime;
-mod segments;
 mod shims;
 mod size;
+mod validate;
 mod verify;
 mod written;
 
+pub use merge::Dropped;
 pub use report::{Floor, Report};
 pub use verify::rewrap;
 
@@ -29,6 +29,8 @@ use crate::diagnostic::Result;
 pub struct Options {
     /// Re-wrap the output into a component and compare its world with the original's.
     pub verify: bool,
+    /// Leave names and producers out.
+    pub strip: bool,
     /// The output is to have one memory.
     pub single_memory: bool,
     /// Leave out the checks that the canonical ABI makes around calls: may-leave, re-entry, use after a trap.
@@ -63,8 +65,8 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
     let component_ir = read::read(component, options)?;
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
-    let merged = merge::merge(&plan, &resolved)?;
-    let floor = verify::validate(&merged.wasm)?;
+    let merged = merge::merge(&plan, &resolved, options)?;
+    let floor = verify::validate(&merged.wasm, merged.floor)?;
     if options.verify {
         verify::same_world(&component_ir, &merged.wasm)?;
     }

@@ -9,6 +9,7 @@ mod layout;
 mod lies;
 mod link;
 mod link_async;
+mod link_dead;
 mod oracle;
 mod product;
 mod random;

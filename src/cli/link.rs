@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// Re-wrap the result into a component and compare its world with the original's.
     #[arg(long)]
     verify: bool,
+    /// Put all memories into one, for engines that know no more.
+    #[arg(long)]
+    single_memory: bool,
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -33,7 +36,8 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         return Err(Diagnostic::new(Code::Usage, "the module and the report would be written to the same place").into());
     }
     let (input, kind) = io::read_wasm(args.input.as_deref())?;
-    let linked = component(&input, kind, Options { verify: args.verify })?;
+    let options = Options { verify: args.verify, single_memory: args.single_memory };
+    let linked = component(&input, kind, options)?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&linked.report)
             .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;
@@ -47,6 +51,9 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     shared.note(summary(&linked.report));
     if args.verify {
         shared.note("verified: it wraps into a component with the same world");
+    }
+    if linked.report.memories_merged > 0 {
+        shared.note(format!("{} memories became one", linked.report.memories_merged));
     }
     if linked.report.initialize {
         shared.note("the host must call `_initialize` once, before any other export");

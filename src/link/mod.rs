@@ -15,10 +15,12 @@ mod report;
 mod runtime;
 mod segments;
 mod shims;
+mod single;
 mod size;
 mod verify;
 
 pub use report::{Floor, Report};
+pub use single::single_memory;
 pub use verify::rewrap;
 
 use crate::diagnostic::Result;
@@ -28,6 +30,8 @@ use crate::diagnostic::Result;
 pub struct Options {
     /// Re-wrap the output into a component and compare its world with the original's.
     pub verify: bool,
+    /// Put all memories into one, for engines that know no more.
+    pub single_memory: bool,
 }
 
 /// A linked module, validated.
@@ -45,11 +49,13 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
     let component_ir = read::read(component)?;
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
-    let merged = merge::merge(&plan, &resolved)?;
+    let mut merged = merge::merge(&plan, &resolved)?;
+    let memories_merged = if options.single_memory { single::apply(&mut merged)? } else { 0 };
     let floor = verify::validate(&merged.wasm)?;
     if options.verify {
         verify::same_world(&component_ir, &merged.wasm)?;
     }
-    let report = report::report(&plan, &resolved, &merged, floor, component.len());
+    let mut report = report::report(&plan, &resolved, &merged, floor, component.len());
+    report.memories_merged = memories_merged;
     Ok(Linked { wasm: merged.wasm, report })
 }

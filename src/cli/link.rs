@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// Leave the names of functions and the list of producers out of the module.
     #[arg(long)]
     strip: bool,
+    /// Put all memories into one, for engines that know no more.
+    #[arg(long)]
+    single_memory: bool,
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -60,7 +63,8 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         Resources::Module => Handles::Module,
     };
     let no_guards = args.guards == Guards::Off;
-    let options = Options { verify: args.verify, strip: args.strip, no_guards, handles, ..Options::default() };
+    let options =
+        Options { verify: args.verify, strip: args.strip, single_memory: args.single_memory, no_guards, handles };
     let linked = component(&input, kind, options)?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&linked.report)
@@ -81,6 +85,9 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     }
     if args.verify {
         shared.note("verified: it wraps into a component with the same world");
+    }
+    if linked.report.memories_merged > 0 {
+        shared.note(format!("{} memories became one", linked.report.memories_merged));
     }
     if linked.report.initialize {
         shared.note("the host must call `_initialize` once, before any other export");

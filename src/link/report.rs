@@ -69,6 +69,8 @@ pub struct Report {
     pub tables: u32,
     /// Memories in the output.
     pub memories: u32,
+    /// Memories that became one; 0 if none did.
+    pub memories_merged: u32,
     /// Calls through shim tables that became direct.
     pub shims_resolved: usize,
     /// Distinct reallocs behind `cabi_realloc`.
@@ -146,6 +148,7 @@ pub(super) fn report(
         functions: merged.functions,
         tables: merged.tables,
         memories: merged.memories,
+        memories_merged: 0,
         shims_resolved: resolved.forward.len(),
         reallocs: component.reallocs.len(),
         wrapped_imports: merged.wrapped,

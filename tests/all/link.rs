@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use wasmtime::component::{Component, Func, Linker, Type, Val};
 use wasmtime::{Engine, Store};
 
-fn fixtures(folder: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn fixtures(folder: &str) -> Vec<(PathBuf, String)> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(root(folder)).expect("the folder exists").map(|e| e.expect("an entry").path()).collect();
     files.retain(|p| p.extension().is_some_and(|e| e == "wat"));
@@ -22,13 +22,13 @@ fn verified() -> Options {
 }
 
 /// A call and what it must give.
-struct Call {
-    name: String,
-    args: Vec<String>,
-    want: String,
+pub(crate) struct Call {
+    pub(crate) name: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) want: String,
 }
 
-fn calls(text: &str) -> Vec<Call> {
+pub(crate) fn calls(text: &str) -> Vec<Call> {
     text.lines()
         .filter_map(|line| line.trim().strip_prefix(";; call: "))
         .map(|line| {
@@ -166,6 +166,11 @@ fn lowered_components_behave_as_the_originals() {
         let want: Vec<String> = calls.iter().map(|c| c.want.clone()).collect();
         assert_eq!(outcomes(&engine, &component, &calls), want, "{name}: the original");
         assert_eq!(outcomes(&engine, &wrapped, &calls), want, "{name}: lowered");
+        let single = Options { single_memory: true, verify: true, ..Options::default() };
+        let single = link(&component, single).unwrap_or_else(|e| panic!("{name}, one memory: {e} {:?}", e.cause));
+        assert!(single.report.memories <= 1, "{name}");
+        let wrapped = rewrap(&single.wasm).expect("wraps");
+        assert_eq!(outcomes(&engine, &wrapped, &calls), want, "{name}: lowered to one memory");
         compared += calls.len();
     }
     println!("{compared} calls gave the same");

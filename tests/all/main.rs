@@ -14,6 +14,8 @@ mod oracle;
 mod product;
 mod random;
 mod serve;
+mod single;
+mod single_random;
 mod wit_bad;
 mod witx;
 mod witx_bad;

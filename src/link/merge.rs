@@ -8,7 +8,7 @@ use super::segments::{write_data, write_element};
 use super::shims::Resolved;
 use crate::abi::{Core, CoreSignature};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
     CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType, ExportKind,
@@ -27,6 +27,18 @@ pub(super) struct Merged {
     pub(super) memories: u32,
     pub(super) functions: u32,
     pub(super) initialize: bool,
+    /// How often each feature was lowered.
+    pub(super) lowered: BTreeMap<&'static str, usize>,
+}
+
+impl Merged {
+    /// Goes on with the lowered module.
+    pub(super) fn take(&mut self, lowered: super::Lowered) {
+        self.wasm = lowered.wasm;
+        self.features = lowered.proposals;
+        self.functions += lowered.helpers;
+        self.lowered = lowered.lowered;
+    }
 }
 
 /// Merges the planned instances into one module.
@@ -216,6 +228,7 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             memories: narrow(self.layout.memories.len())?,
             functions: self.layout.total_funcs + u32::from(initialize),
             initialize,
+            lowered: BTreeMap::new(),
         })
     }
 

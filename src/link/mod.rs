@@ -6,6 +6,7 @@
 //! of the 03 group; nothing is emitted on doubt.
 
 mod ir;
+mod lower;
 mod merge;
 mod module;
 mod plan;
@@ -18,16 +19,20 @@ mod shims;
 mod size;
 mod verify;
 
+pub use lower::{Lowered, lower};
 pub use report::{Floor, Report};
 pub use verify::rewrap;
 
 use crate::diagnostic::Result;
+use crate::profile::Profile;
 
 /// How to link.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Re-wrap the output into a component and compare its world with the original's.
     pub verify: bool,
+    /// Lower the output to what this engine takes, and refuse what it does not.
+    pub target: Option<Profile>,
 }
 
 /// A linked module, validated.
@@ -45,10 +50,18 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
     let component_ir = read::read(component)?;
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
-    let merged = merge::merge(&plan, &resolved)?;
-    let floor = verify::validate(&merged.wasm)?;
+    let mut merged = merge::merge(&plan, &resolved)?;
+    let mut floor = verify::validate(&merged.wasm)?;
+    if let Some(target) = &options.target {
+        let lowered = lower(&merged.wasm, target)?;
+        floor = verify::validate(&lowered.wasm)?;
+        merged.take(lowered);
+    }
     if options.verify {
         verify::same_world(&component_ir, &merged.wasm)?;
+    }
+    if let Some(target) = &options.target {
+        lower::check_limits(&merged.wasm, target)?;
     }
     let report = report::report(&plan, &resolved, &merged, floor, component.len());
     Ok(Linked { wasm: merged.wasm, report })

@@ -8,6 +8,7 @@ mod host;
 mod layout;
 mod lies;
 mod link;
+mod lower;
 mod oracle;
 mod product;
 mod random;

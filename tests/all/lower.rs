@@ -1,0 +1,204 @@
+//! Lowering to a target, judged by wasmtime: a module and its lowered form give the same results, traps and memory, and the
+//! lowered one holds nothing that the target lacks.
+
+use crate::random::Xorshift;
+use lowlift::diagnostic::Code;
+use lowlift::link::{Floor, lower};
+use lowlift::profile::{FEATURES, Profile, set};
+use wasmparser::{Parser, Payload, Validator};
+use wasmtime::{Engine, Instance, Module, Store, Val};
+
+fn target(name: &str) -> Profile {
+    Profile::built_in(name).unwrap_or_else(|| panic!("no profile {name}"))
+}
+
+fn lowered(wasm: &[u8], name: &str) -> Vec<u8> {
+    let target = target(name);
+    let out = lower(wasm, &target).unwrap_or_else(|e| panic!("{name}: {e} {:?} {:?}", e.facts, e.cause));
+    Validator::new_with_features(target.features).validate_all(&out.wasm).expect("valid under exactly the target");
+    if name == "mvp" {
+        is_strictly_mvp(&out.wasm);
+    }
+    out.wasm
+}
+
+/// What the validator lets through although 1.0 has no such encoding.
+fn is_strictly_mvp(wasm: &[u8]) {
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.expect("valid") {
+            Payload::DataCountSection { .. } => panic!("a data count section"),
+            Payload::ElementSection(section) => {
+                for element in section.into_iter_with_offsets() {
+                    assert_eq!(wasm[element.expect("valid").0], 0, "the first form of element segments");
+                }
+            }
+            Payload::DataSection(section) => {
+                for data in section.into_iter_with_offsets() {
+                    assert_eq!(wasm[data.expect("valid").0], 0, "the first form of data segments");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An instance of a module without imports.
+struct Run {
+    store: Store<()>,
+    instance: Instance,
+}
+
+impl Run {
+    fn new(engine: &Engine, wasm: &[u8]) -> Run {
+        let module = Module::new(engine, wasm).expect("compiles");
+        let mut store = Store::new(engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).expect("instantiates");
+        Run { store, instance }
+    }
+
+    /// Results as bits, or the trap.
+    fn call(&mut self, name: &str, args: &[Val]) -> Result<Vec<u64>, String> {
+        let func = self.instance.get_func(&mut self.store, name).unwrap_or_else(|| panic!("no export {name}"));
+        let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
+        match func.call(&mut self.store, args, &mut results) {
+            Ok(()) => Ok(results.iter().map(bits).collect()),
+            Err(e) => Err(e.downcast_ref::<wasmtime::Trap>().expect("a trap").to_string()),
+        }
+    }
+
+    fn memory(&mut self) -> Vec<u8> {
+        match self.instance.get_memory(&mut self.store, "memory") {
+            Some(memory) => memory.data(&self.store).to_vec(),
+            None => Vec::new(),
+        }
+    }
+}
+
+fn bits(value: &Val) -> u64 {
+    match value {
+        Val::I32(v) => u64::from(v.cast_unsigned()),
+        Val::I64(v) => v.cast_unsigned(),
+        Val::F32(v) => u64::from(*v),
+        Val::F64(v) => *v,
+        other => panic!("no number: {other:?}"),
+    }
+}
+
+/// The module and its lowered form, side by side.
+struct Pair {
+    original: Run,
+    lowered: Run,
+}
+
+impl Pair {
+    fn new(engine: &Engine, text: &str) -> Pair {
+        let wasm = wat::parse_str(text).unwrap_or_else(|e| panic!("{e}"));
+        Pair { original: Run::new(engine, &wasm), lowered: Run::new(engine, &lowered(&wasm, "mvp")) }
+    }
+
+    fn same(&mut self, name: &str, args: &[Val]) -> Result<Vec<u64>, String> {
+        let want = self.original.call(name, args);
+        let have = self.lowered.call(name, args);
+        assert_eq!(have, want, "{name}({args:?})");
+        want
+    }
+
+    fn same_memory(&mut self) {
+        assert!(self.original.memory() == self.lowered.memory(), "the memories differ");
+    }
+}
+
+fn i32(value: u32) -> Val {
+    Val::I32(value.cast_signed())
+}
+
+#[test]
+fn sign_extension_becomes_shifts() {
+    let ops = ["i32.extend8_s", "i32.extend16_s", "i64.extend8_s", "i64.extend16_s", "i64.extend32_s"];
+    let text: String = ops
+        .iter()
+        .map(|op| format!("(func (export \"{op}\") (param {0}) (result {0}) ({op} (local.get 0)))", &op[..3]))
+        .collect();
+    let mut pair = Pair::new(&Engine::default(), &format!("(module {text})"));
+    let mut random = Xorshift(7);
+    let edges = [0u64, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, u64::MAX];
+    let values = edges.into_iter().chain((0..200).map(|_| random.next()));
+    for value in values {
+        for op in ops {
+            let arg = if op.starts_with("i32") { Val::I32(value as i32) } else { Val::I64(value.cast_signed()) };
+            pair.same(op, &[arg]).expect("no trap");
+        }
+    }
+}
+
+#[test]
+fn saturating_conversions_are_exact() {
+    let mut text = String::new();
+    let mut ops = Vec::new();
+    for (to, from, sign) in itertools(["i32", "i64"], ["f32", "f64"], ["s", "u"]) {
+        let op = format!("{to}.trunc_sat_{from}_{sign}");
+        text += &format!("(func (export \"{op}\") (param {from}) (result {to}) ({op} (local.get 0)))");
+        ops.push(op);
+    }
+    let mut pair = Pair::new(&Engine::default(), &format!("(module {text})"));
+    let mut values = vec![0.0, -0.0, 0.5, -0.5, 0.999_999, -0.999_999, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    for exponent in [7, 8, 15, 31, 32, 52, 53, 62, 63, 64, 65, 127, 1023] {
+        let power = 2f64.powi(exponent);
+        for value in [power, power.next_up(), power.next_down(), power - 1.0, power + 1.0, power - 0.5, power + 0.5] {
+            values.extend([value, -value]);
+        }
+        let single = power as f32;
+        values.extend([single.next_up(), single.next_down(), -single.next_up(), -single.next_down()].map(f64::from));
+    }
+    let mut random = Xorshift(11);
+    values.extend((0..300).map(|_| f64::from_bits(random.next())));
+    for value in values {
+        for op in &ops {
+            let arg = if op.contains("_f32") { Val::F32((value as f32).to_bits()) } else { Val::F64(value.to_bits()) };
+            pair.same(op, &[arg]).expect("never traps");
+        }
+    }
+}
+
+fn itertools<'t>(a: [&'t str; 2], b: [&'t str; 2], c: [&'t str; 2]) -> impl Iterator<Item = (&'t str, &'t str, &'t str)> {
+    a.into_iter().flat_map(move |a| b.into_iter().flat_map(move |b| c.into_iter().map(move |c| (a, b, c))))
+}
+
+#[test]
+fn bulk_memory_becomes_loops() {
+    let mut pair = Pair::new(
+        &Engine::default(),
+        r#"(module (memory (export "memory") 1 2)
+             (func (export "copy") (param i32 i32 i32) (memory.copy (local.get 0) (local.get 1) (local.get 2)))
+             (func (export "fill") (param i32 i32 i32) (memory.fill (local.get 0) (local.get 1) (local.get 2)))
+             (func (export "grow") (result i32) (memory.grow (i32.const 1)))
+             (func (export "seed") (param i32 i32) (i32.store (local.get 0) (local.get 1))))"#,
+    );
+    let mut random = Xorshift(3);
+    for at in (0..65536).step_by(4) {
+        pair.same("seed", &[i32(at), i32(random.next() as u32)]).expect("no trap");
+    }
+    let edges = [0u32, 1, 7, 8, 65528, 65535, 65536, 65537, 131_072, 0x8000_0000, u32::MAX - 1, u32::MAX];
+    let mut traps = 0;
+    for round in 0..600 {
+        if round == 300 {
+            assert_eq!(pair.same("grow", &[]), Ok(vec![1]));
+        }
+        let mut pick = |near: u32| match random.below(8) {
+            0 => edges[random.below(edges.len())],
+            1 => random.below(70000) as u32,
+            _ => near.wrapping_add(random.below(64) as u32),
+        };
+        // Small distances, so that ranges overlap in every way.
+        let (to, from) = (pick(1000), pick(1000));
+        let count = pick(0);
+        traps += usize::from(pair.same("copy", &[i32(to), i32(from), i32(count)]).is_err());
+        let (to, value, count) = (pick(2000), pick(200), pick(0));
+        traps += usize::from(pair.same("fill", &[i32(to), i32(value), i32(count)]).is_err());
+        if round % 20 == 0 {
+            pair.same_memory();
+        }
+    }
+    pair.same_memory();
+    assert!((100..900).contains(&traps), "{traps}");
+}

@@ -2,9 +2,8 @@
 //! lowered one holds nothing that the target lacks.
 
 use crate::random::Xorshift;
-use lowlift::diagnostic::Code;
-use lowlift::link::{Floor, lower};
-use lowlift::profile::{FEATURES, Profile, set};
+use lowlift::link::lower;
+use lowlift::profile::Profile;
 use wasmparser::{Parser, Payload, Validator};
 use wasmtime::{Engine, Instance, Module, Store, Val};
 
@@ -85,30 +84,37 @@ fn bits(value: &Val) -> u64 {
 }
 
 /// The module and its lowered form, side by side.
-struct Pair {
+pub(crate) struct Pair {
     original: Run,
     lowered: Run,
 }
 
 impl Pair {
-    fn new(engine: &Engine, text: &str) -> Pair {
+    pub(crate) fn new(engine: &Engine, text: &str) -> Pair {
         let wasm = wat::parse_str(text).unwrap_or_else(|e| panic!("{e}"));
+        Validator::new().validate_all(&wasm).unwrap_or_else(|e| panic!("{e}\n{text}"));
         Pair { original: Run::new(engine, &wasm), lowered: Run::new(engine, &lowered(&wasm, "mvp")) }
     }
 
-    fn same(&mut self, name: &str, args: &[Val]) -> Result<Vec<u64>, String> {
+    pub(crate) fn same(&mut self, name: &str, args: &[Val]) -> Result<Vec<u64>, String> {
         let want = self.original.call(name, args);
         let have = self.lowered.call(name, args);
         assert_eq!(have, want, "{name}({args:?})");
         want
     }
 
-    fn same_memory(&mut self) {
+    pub(crate) fn params(&mut self, name: &str) -> Vec<wasmtime::ValType> {
+        let run = &mut self.original;
+        let func = run.instance.get_func(&mut run.store, name).unwrap_or_else(|| panic!("no export {name}"));
+        func.ty(&run.store).params().collect()
+    }
+
+    pub(crate) fn same_memory(&mut self) {
         assert!(self.original.memory() == self.lowered.memory(), "the memories differ");
     }
 }
 
-fn i32(value: u32) -> Val {
+pub(crate) fn i32(value: u32) -> Val {
     Val::I32(value.cast_signed())
 }
 
@@ -201,4 +207,63 @@ fn bulk_memory_becomes_loops() {
     }
     pair.same_memory();
     assert!((100..900).contains(&traps), "{traps}");
+}
+
+fn fixtures(folder: &str) -> Vec<(String, String)> {
+    let mut files: Vec<_> =
+        std::fs::read_dir(crate::root(folder)).expect("a folder").map(|e| e.expect("an entry").path()).collect();
+    files.sort();
+    files.into_iter().map(|p| (p.display().to_string(), std::fs::read_to_string(&p).expect("text"))).collect()
+}
+
+fn notes<'t>(text: &'t str, label: &'t str) -> impl Iterator<Item = &'t str> {
+    text.lines().filter_map(move |l| l.strip_prefix(";; ")?.strip_prefix(label)?.strip_prefix(": "))
+}
+
+/// `;; call: f(1, 2) -> 3`, on the original and on the lowered module. Where several results are wanted, `f0` gives the
+/// first, `f1` the second and so on: exports cannot have several.
+#[test]
+fn fixtures_behave_as_before() {
+    let engine = Engine::default();
+    let mut calls = 0;
+    for (path, text) in fixtures("fixtures/lower/pass") {
+        let mut pair = Pair::new(&engine, &text);
+        for call in notes(&text, "call") {
+            let (call, want) = call.split_once(" -> ").expect("a result");
+            let (name, args) = call.trim_end_matches(')').split_once('(').expect("arguments");
+            let args: Vec<Val> =
+                args.split(", ").filter(|a| !a.is_empty()).map(|a| i32(a.parse().expect("a number"))).collect();
+            let wants: Vec<&str> = want.split(", ").collect();
+            for (i, want) in wants.iter().enumerate() {
+                let name = if wants.len() > 1 { format!("{name}{i}") } else { name.to_owned() };
+                let have = match pair.same(&name, &args) {
+                    Ok(values) if values.is_empty() => "()".to_owned(),
+                    Ok(values) => values[0].to_string(),
+                    Err(_) => "trap".to_owned(),
+                };
+                assert_eq!(have, *want, "{path}: {call}");
+                calls += 1;
+            }
+        }
+        pair.same_memory();
+    }
+    assert!(calls > 50, "{calls}");
+}
+
+/// `;; target:`, `;; code:`, and what the facts and hints say.
+#[test]
+fn what_has_no_replacement_is_refused_by_name() {
+    for (path, text) in fixtures("fixtures/lower/refuse") {
+        let wasm = wat::parse_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let name = notes(&text, "target").next().expect("a target");
+        let error = lower(&wasm, &target(name)).err().unwrap_or_else(|| panic!("{path} was lowered"));
+        assert_eq!(error.code.id(), notes(&text, "code").next().expect("a code"), "{path}: {error}");
+        let facts: Vec<String> = error.facts.iter().map(|(label, text)| format!("{label}: {text}")).collect();
+        for want in notes(&text, "fact") {
+            assert!(facts.iter().any(|fact| fact.starts_with(want)), "{path}: {want}\n{facts:#?}");
+        }
+        for want in notes(&text, "hint") {
+            assert!(error.hints.iter().any(|hint| hint.starts_with(want)), "{path}: {want}\n{:?}", error.hints);
+        }
+    }
 }

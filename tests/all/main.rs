@@ -9,6 +9,7 @@ mod layout;
 mod lies;
 mod link;
 mod lower;
+mod lower_random;
 mod oracle;
 mod product;
 mod random;

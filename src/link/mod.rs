@@ -9,6 +9,7 @@ mod ir;
 mod lower;
 mod merge;
 mod module;
+mod names;
 mod plan;
 mod read;
 mod renumber;
@@ -20,6 +21,7 @@ mod size;
 mod verify;
 
 pub use lower::{Lowered, lower};
+pub use names::{ExportEntry, ImportEntry, NameFile, NameMap, NameTable};
 pub use report::{Floor, Report};
 pub use verify::rewrap;
 
@@ -33,6 +35,8 @@ pub struct Options {
     pub verify: bool,
     /// Lower the output to what this engine takes, and refuse what it does not.
     pub target: Option<Profile>,
+    /// Give imports and exports other names.
+    pub names: Option<NameMap>,
 }
 
 /// A linked module, validated.
@@ -60,9 +64,20 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
     if options.verify {
         verify::same_world(&component_ir, &merged.wasm)?;
     }
+    let names = match &options.names {
+        Some(map) => {
+            let (wasm, names) = names::rename(&merged.wasm, map, &component_ir)?;
+            verify::renamed(&component_ir, &wasm, map, options.verify)?;
+            merged.wasm = wasm;
+            Some(names)
+        }
+        None => None,
+    };
     if let Some(target) = &options.target {
         lower::check_limits(&merged.wasm, target)?;
     }
-    let report = report::report(&plan, &resolved, &merged, floor, component.len());
+    let mut report = report::report(&plan, &resolved, &merged, floor, component.len());
+    report.target = options.target.map(|target| target.name);
+    report.names = names;
     Ok(Linked { wasm: merged.wasm, report })
 }

@@ -1,10 +1,12 @@
 //! What the linker tells: `--report` writes it as JSON.
 
 use super::merge::Merged;
+use super::names::NameTable;
 use super::plan::Plan;
 use super::runtime::Pieces;
 use super::shims::Resolved;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Feature profiles of core WebAssembly, from small to large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -68,6 +70,15 @@ pub struct Report {
     pub wrapped_imports: usize,
     /// Whether the host must call `_initialize` once, before anything else.
     pub initialize: bool,
+    /// The engine profile that the output was lowered to, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Features that the target lacks, and how often each was lowered.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lowered: BTreeMap<&'static str, usize>,
+    /// The names of the output, if they are not the canonical ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<NameTable>,
 }
 
 /// A core module of the component.
@@ -135,5 +146,8 @@ pub(super) fn report(
         reallocs: component.reallocs.len(),
         wrapped_imports,
         initialize: merged.initialize,
+        target: None,
+        lowered: merged.lowered.clone(),
+        names: None,
     }
 }

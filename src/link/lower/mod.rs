@@ -32,6 +32,7 @@ mod view;
 mod write;
 
 pub(super) use limits::check as check_limits;
+pub(super) use view::View;
 
 use super::report::Floor;
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -59,7 +60,7 @@ pub struct Lowered {
 pub fn lower(wasm: &[u8], target: &Profile) -> Result<Lowered> {
     let floor = Floor::Wasm3.features();
     Validator::new_with_features(floor).validate_all(wasm).map_err(|e| Diagnostic::invalid_wasm(&e))?;
-    let view = view::View::parse(wasm)?;
+    let view = View::parse(wasm)?;
     let mut plan = Plan {
         view: &view,
         target: target.features,

@@ -9,11 +9,11 @@ use wasmparser::{
 
 /// A validated module, borrowed from its bytes.
 #[derive(Default)]
-pub(super) struct View<'a> {
+pub(in super::super) struct View<'a> {
     pub(super) type_section: Option<TypeSectionReader<'a>>,
     /// One per type; none for what is no plain function type.
     pub(super) types: Vec<Option<FuncType>>,
-    pub(super) imports: Vec<Import<'a>>,
+    pub(in super::super) imports: Vec<Import<'a>>,
     /// Type of every function, imported ones first.
     pub(super) funcs: Vec<u32>,
     pub(super) imported_funcs: usize,
@@ -26,7 +26,7 @@ pub(super) struct View<'a> {
     pub(super) globals: Vec<Global<'a>>,
     pub(super) imported_globals: usize,
     pub(super) tags: Vec<TagType>,
-    pub(super) exports: Vec<Export<'a>>,
+    pub(in super::super) exports: Vec<Export<'a>>,
     pub(super) start: Option<u32>,
     pub(super) elements: Vec<Element<'a>>,
     pub(super) data_count: bool,
@@ -38,7 +38,7 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn parse(wasm: &'a [u8]) -> Result<View<'a>> {
+    pub(in super::super) fn parse(wasm: &'a [u8]) -> Result<View<'a>> {
         let mut view = View::default();
         for payload in Parser::new(0).parse_all(wasm) {
             view.payload(payload.map_err(invalid)?)?;
@@ -114,12 +114,12 @@ impl<'a> View<'a> {
     }
 
     /// The type of a function, if it is a plain one.
-    pub(super) fn func_type(&self, func: u32) -> Option<&FuncType> {
+    pub(in super::super) fn func_type(&self, func: u32) -> Option<&FuncType> {
         self.plain_type(*self.funcs.get(func as usize)?)
     }
 
     /// A type by its index, if it is a plain function type.
-    pub(super) fn plain_type(&self, ty: u32) -> Option<&FuncType> {
+    pub(in super::super) fn plain_type(&self, ty: u32) -> Option<&FuncType> {
         self.types.get(ty as usize)?.as_ref()
     }
 

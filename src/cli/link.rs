@@ -75,7 +75,10 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         shared.note(format_args!("lowered: {}", lowered.collect::<Vec<_>>().join(", ")));
     }
     if linked.report.initialize {
-        shared.note("the host must call `_initialize` once, before any other export");
+        let names = linked.report.names.iter().flat_map(|names| &names.exports);
+        let name = names.filter(|e| e.name == "_initialize").map(|e| e.new_name.as_str()).next();
+        let name = name.unwrap_or("_initialize");
+        shared.note(format_args!("the host must call `{name}` once, before any other export"));
     }
     Ok(Outcome::Fine)
 }

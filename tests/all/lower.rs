@@ -147,7 +147,8 @@ fn saturating_conversions_are_exact() {
         ops.push(op);
     }
     let mut pair = Pair::new(&Engine::default(), &format!("(module {text})"));
-    let mut values = vec![0.0, -0.0, 0.5, -0.5, 0.999_999, -0.999_999, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    let mut values =
+        vec![0.0, -0.0, 0.5, -0.5, 0.999_999, -0.999_999, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
     for exponent in [7, 8, 15, 31, 32, 52, 53, 62, 63, 64, 65, 127, 1023] {
         let power = 2f64.powi(exponent);
         for value in [power, power.next_up(), power.next_down(), power - 1.0, power + 1.0, power - 0.5, power + 0.5] {
@@ -166,7 +167,11 @@ fn saturating_conversions_are_exact() {
     }
 }
 
-fn itertools<'t>(a: [&'t str; 2], b: [&'t str; 2], c: [&'t str; 2]) -> impl Iterator<Item = (&'t str, &'t str, &'t str)> {
+fn itertools<'t>(
+    a: [&'t str; 2],
+    b: [&'t str; 2],
+    c: [&'t str; 2],
+) -> impl Iterator<Item = (&'t str, &'t str, &'t str)> {
     a.into_iter().flat_map(move |a| b.into_iter().flat_map(move |b| c.into_iter().map(move |c| (a, b, c))))
 }
 

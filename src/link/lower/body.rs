@@ -90,6 +90,7 @@ impl Writer<'_, '_, '_> {
                 let dropped = plan.dropped(data_index).ok_or_else(|| lost("a segment"))?;
                 self.sink().i32_const(1).global_set(dropped);
             }
+            Operator::ElemDrop { .. } if lacks(WasmFeatures::BULK_MEMORY) => {}
             Operator::MemoryCopy { dst_mem: to, src_mem: from } if lacks(WasmFeatures::BULK_MEMORY_OPT) => {
                 self.sink().call(plan.helper(Helper::Copy { to, from }));
             }

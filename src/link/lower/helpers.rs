@@ -91,7 +91,11 @@ impl Truncate {
             (true, false) => code.i64_const(0).i64_const(0),
         };
         code.local_get(0).local_get(0);
-        if self.from64 { code.f64_eq() } else { code.f32_eq() };
+        if self.from64 {
+            code.f64_eq()
+        } else {
+            code.f32_eq()
+        };
         code.select().end();
     }
 
@@ -291,7 +295,11 @@ fn fill(code: &mut InstructionSink<'_>, memory: u32) {
     for width in [8, 1] {
         each(code, width, false, |code| {
             code.local_get(TO).local_get(WORD);
-            if width == 8 { code.i64_store(at(memory, 0)) } else { code.i64_store8(at(memory, 0)) };
+            if width == 8 {
+                code.i64_store(at(memory, 0))
+            } else {
+                code.i64_store8(at(memory, 0))
+            };
             advance(code, TO, width);
         });
     }

@@ -40,7 +40,8 @@ pub(in super::super) fn check(wasm: &[u8], target: &Profile) -> Result<()> {
     let Some(names) = (!found.is_empty()).then(|| found.iter().map(|f| f.0).collect::<Vec<_>>().join(", ")) else {
         return Ok(());
     };
-    let mut error = Diagnostic::new(Code::TargetLimit, format!("the module exceeds limits of `{}`: {names}", target.name));
+    let mut error =
+        Diagnostic::new(Code::TargetLimit, format!("the module exceeds limits of `{}`: {names}", target.name));
     for (label, text) in found {
         error = error.fact(label, text);
     }

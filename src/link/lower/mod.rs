@@ -11,6 +11,7 @@
 //! | saturating conversions | functions |
 //! | `memory.copy`, `memory.fill` | functions with loops |
 //! | `memory.init` of a constant part, `data.drop` | functions that store the bytes; a global |
+//! | `elem.drop` | nothing, since only `table.init` could tell, which is refused |
 //! | several results of functions | globals |
 //! | block parameters, several results of blocks | locals |
 //! | extended constant expressions | their value |
@@ -97,13 +98,13 @@ fn validate(wasm: &[u8], target: &Profile) -> Result<()> {
     let Err(error) = Validator::new_with_features(target.features).validate_all(wasm) else { return Ok(()) };
     let message = error.message();
     Err(match error.missing_wasm_feature() {
-        Some(_) => {
-            Diagnostic::new(Code::TargetLacks, format!("the target `{}` does not take the module: {message}", target.name))
-        }
+        Some(_) => Diagnostic::new(
+            Code::TargetLacks,
+            format!("the target `{}` does not take the module: {message}", target.name),
+        ),
         None if message.contains("limit") || message.contains("maximum") || message.contains("too many") => {
             Diagnostic::new(Code::TooLarge, format!("the lowered module would be too large: {message}"))
         }
         None => Diagnostic::new(Code::OutputInvalid, "the lowered module does not validate").cause(error),
     })
 }
-

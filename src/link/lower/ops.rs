@@ -26,7 +26,8 @@ pub(super) fn mnemonic(op: &Operator<'_>) -> String {
     let name = entry(op).1;
     let name = name.strip_prefix("visit_").unwrap_or(name);
     let Some((first, rest)) = name.split_once('_') else { return name.to_owned() };
-    let spaced = ["memory", "table", "data", "elem", "ref", "local", "global", "struct", "array", "any", "extern", "atomic"];
+    let spaced =
+        ["memory", "table", "data", "elem", "ref", "local", "global", "struct", "array", "any", "extern", "atomic"];
     if !spaced.contains(&first) && !first.contains(|c: char| c.is_ascii_digit()) {
         return name.to_owned();
     }
@@ -69,7 +70,11 @@ pub(super) fn of_type(ty: ValType) -> WasmFeatures {
         ValType::V128 => WasmFeatures::SIMD,
         ValType::Ref(ty) if ty.is_func_ref() || ty.is_extern_ref() => WasmFeatures::REFERENCE_TYPES,
         ValType::Ref(wasmparser::RefType::EXN | wasmparser::RefType::EXNREF) => WasmFeatures::EXCEPTIONS,
-        ValType::Ref(ty) if ty.is_concrete_type_ref() || matches!(ty, wasmparser::RefType::FUNC | wasmparser::RefType::EXTERN) => WasmFeatures::FUNCTION_REFERENCES,
+        ValType::Ref(ty)
+            if ty.is_concrete_type_ref() || matches!(ty, wasmparser::RefType::FUNC | wasmparser::RefType::EXTERN) =>
+        {
+            WasmFeatures::FUNCTION_REFERENCES
+        }
         ValType::Ref(_) => WasmFeatures::GC,
     }
 }

@@ -125,7 +125,9 @@ impl Scan<'_, '_, '_> {
             | Operator::I64Extend8S
             | Operator::I64Extend16S
             | Operator::I64Extend32S
-            | Operator::DataDrop { .. } => return true,
+            | Operator::DataDrop { .. }
+            // Only `table.init`, which has no replacement, could tell.
+            | Operator::ElemDrop { .. } => return true,
             Operator::TypedSelect { ty } => return is_number(&ty),
             Operator::MemoryCopy { dst_mem: to, src_mem: from } if memory32(to) && memory32(from) => {
                 Helper::Copy { to, from }
@@ -183,7 +185,9 @@ impl Scan<'_, '_, '_> {
     /// Several values that the target cannot pass: lowered if they are numbers.
     fn several(&mut self, ty: &FuncType, what: &str, offset: usize) {
         match ty.params().iter().chain(ty.results()).find(|ty| !is_number(ty)) {
-            Some(ty) => self.refuse(WasmFeatures::MULTI_VALUE, &format!("several values, one a `{ty}`, in a {what}"), offset),
+            Some(ty) => {
+                self.refuse(WasmFeatures::MULTI_VALUE, &format!("several values, one a `{ty}`, in a {what}"), offset)
+            }
             None => {
                 self.lower(name_of(WasmFeatures::MULTI_VALUE));
                 self.rewrite_at_least(Rewrite::Structured);

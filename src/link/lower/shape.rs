@@ -4,7 +4,9 @@ use super::fold::fold;
 use super::ops::of_type;
 use super::plan::Plan;
 use super::refuse::Refusals;
-use wasmparser::{ConstExpr, ElementItems, ElementKind, ExternalKind, FuncType, Operator, TypeRef, ValType, WasmFeatures};
+use wasmparser::{
+    ConstExpr, ElementItems, ElementKind, ExternalKind, FuncType, Operator, TypeRef, ValType, WasmFeatures,
+};
 
 /// Refuses what the target lacks, and notes what will be lowered.
 pub(super) fn check(plan: &mut Plan<'_, '_>, refusals: &mut Refusals) {
@@ -161,11 +163,15 @@ impl Shape<'_, '_, '_> {
             match &element.kind {
                 ElementKind::Active { table_index, offset_expr } => {
                     if let Some(table) = table_index.filter(|t| *t > 0) {
-                        self.need(WasmFeatures::REFERENCE_TYPES, || format!("element segment {index} is for table {table}"));
+                        self.need(WasmFeatures::REFERENCE_TYPES, || {
+                            format!("element segment {index} is for table {table}")
+                        });
                     }
                     self.expr(offset_expr, || format!("the offset of element segment {index}"));
                     if functions(&element.items).is_none() {
-                        self.need(WasmFeatures::REFERENCE_TYPES, || format!("element segment {index} holds more than functions"));
+                        self.need(WasmFeatures::REFERENCE_TYPES, || {
+                            format!("element segment {index} holds more than functions")
+                        });
                         self.need(bulk, || format!("element segment {index} holds more than functions"));
                     }
                 }

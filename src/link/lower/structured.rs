@@ -257,7 +257,9 @@ impl Structure {
 
     fn call(&mut self, out: &mut Writer<'_, '_, '_>, op: Operator<'_>) -> Result<()> {
         let (index, indirect, tail) = match op {
-            Operator::Call { function_index } => (out.plan.view.funcs.get(function_index as usize).copied(), false, false),
+            Operator::Call { function_index } => {
+                (out.plan.view.funcs.get(function_index as usize).copied(), false, false)
+            }
             Operator::ReturnCall { function_index } => {
                 (out.plan.view.funcs.get(function_index as usize).copied(), false, true)
             }

@@ -3,8 +3,9 @@
 use crate::diagnostic::{Diagnostic, Result};
 use std::collections::{HashMap, HashSet};
 use wasmparser::{
-    BinaryReaderError, CompositeInnerType, Data, DataKind, Element, ElementItems, Export, FuncType, FunctionBody, Global, Import,
-    KnownCustom, MemoryType, Name, Operator, Parser, Payload, Table, TableType, TagType, TypeRef, TypeSectionReader,
+    BinaryReaderError, CompositeInnerType, Data, DataKind, Element, ElementItems, Export, FuncType, FunctionBody,
+    Global, Import, KnownCustom, MemoryType, Name, Operator, Parser, Payload, Table, TableType, TagType, TypeRef,
+    TypeSectionReader,
 };
 
 /// A validated module, borrowed from its bytes.

@@ -218,7 +218,10 @@ fn code(plan: &Plan<'_, '_>, wasm: &[u8]) -> Result<CodeSection> {
 
 fn bounded(bytes: usize) -> Result<()> {
     if bytes > MAX_OUTPUT {
-        return Err(Diagnostic::new(Code::TooLarge, format!("the lowered module would have more than {MAX_OUTPUT} bytes")));
+        return Err(Diagnostic::new(
+            Code::TooLarge,
+            format!("the lowered module would have more than {MAX_OUTPUT} bytes"),
+        ));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The names of build targets, from the world.
 
 use super::super::ir::Component;
+use super::ExportName;
 use crate::abi::{Abi, Direction, Forms, ImportName, Names, Table, world_functions};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use std::collections::HashMap;
@@ -8,7 +9,7 @@ use std::collections::HashMap;
 /// The new name of every import and export.
 pub(super) fn names(
     imports: &[ImportName],
-    exports: &[&str],
+    exports: &[ExportName<'_>],
     component: &Component<'_>,
 ) -> Result<(Vec<ImportName>, Vec<String>)> {
     let mut table = Table::new(&component.resolve);
@@ -21,12 +22,6 @@ pub(super) fn names(
     }
     let known: HashMap<(bool, &ImportName), &ImportName> =
         full.iter().zip(&new).map(|(a, b)| ((a.direction == Direction::Import, &a.name), &b.name)).collect();
-    let (legacy, cm32p2) = (Names::Legacy, Names::Cm32p2);
-    let support = [
-        (legacy.memory(), cm32p2.memory()),
-        (legacy.realloc(), cm32p2.realloc()),
-        (legacy.initialize(), cm32p2.initialize()),
-    ];
     let unknown = |what: &str, name: &str| {
         Diagnostic::new(Code::NameMapInvalid, format!("the {what} `{name}` has no name in `cm32p2`"))
             .hint("`--name-map short`, or a file, gives it another name")
@@ -34,11 +29,11 @@ pub(super) fn names(
     let import = |name: &ImportName| {
         known.get(&(true, name)).map(|new| (*new).clone()).ok_or_else(|| unknown("import", &name.to_string()))
     };
-    let export = |name: &&str| match support.iter().find(|(old, _)| old == name) {
-        Some((_, new)) => Ok((*new).to_owned()),
+    let export = |export: &ExportName<'_>| match export.support(Names::Cm32p2) {
+        Some(new) => Ok(new.to_owned()),
         None => {
-            let full = ImportName { module: String::new(), name: (*name).to_owned() };
-            known.get(&(false, &full)).map(|new| new.name.clone()).ok_or_else(|| unknown("export", name))
+            let full = ImportName { module: String::new(), name: export.name.to_owned() };
+            known.get(&(false, &full)).map(|new| new.name.clone()).ok_or_else(|| unknown("export", export.name))
         }
     };
     Ok((

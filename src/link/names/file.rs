@@ -8,6 +8,7 @@
 //! "wasi:cli/run@0.2.12#run" = "run"
 //! ```
 
+use super::ExportName;
 use crate::abi::ImportName;
 use crate::diagnostic::{Code, Diagnostic, Place, Result, nearest};
 use serde::Deserialize;
@@ -39,12 +40,8 @@ pub struct NameFile {
 impl NameFile {
     /// Reads a name map. `path` is how the user named it. Fails with [`Code::NameMapInvalid`], with the place.
     pub fn parse(path: &str, text: &str) -> Result<NameFile> {
-        let mut file = NameFile {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            imports: Pairs::new(),
-            exports: Pairs::new(),
-        };
+        let mut file =
+            NameFile { path: path.to_owned(), text: text.to_owned(), imports: Pairs::new(), exports: Pairs::new() };
         let read: File = toml::from_str(text).map_err(|e| file.wrong(e.span().unwrap_or(0..0), e.message()))?;
         (file.imports, file.exports) = (read.imports, read.exports);
         for new in file.imports.values() {
@@ -62,11 +59,16 @@ impl NameFile {
     }
 
     /// The new name of every import and export.
-    pub(super) fn names(&self, imports: &[ImportName], exports: &[&str]) -> Result<(Vec<ImportName>, Vec<String>)> {
+    pub(super) fn names(
+        &self,
+        imports: &[ImportName],
+        exports: &[ExportName<'_>],
+    ) -> Result<(Vec<ImportName>, Vec<String>)> {
+        let exports: Vec<&str> = exports.iter().map(|e| e.name).collect();
         let full: Vec<String> = imports.iter().map(ToString::to_string).collect();
         let full: Vec<&str> = full.iter().map(String::as_str).collect();
         let new_imports = self.renamed(&self.imports, &full, "import")?;
-        let new_exports = self.renamed(&self.exports, exports, "export")?;
+        let new_exports = self.renamed(&self.exports, &exports, "export")?;
         // Names that stay may hold any number of spaces.
         let import = |(old, new): (&ImportName, String)| match split(&new) {
             Some((module, name)) if new != old.to_string() => {

@@ -74,7 +74,8 @@ pub(super) fn rename(wasm: &[u8], map: &NameMap, component: &Component<'_>) -> R
     let view = View::parse(wasm)?;
     let imports = view.imports.iter().map(|i| ImportName { module: i.module.to_owned(), name: i.name.to_owned() });
     let imports: Vec<ImportName> = imports.collect();
-    let exports: Vec<&str> = view.exports.iter().map(|e| e.name).collect();
+    let exports: Vec<ExportName<'_>> =
+        view.exports.iter().map(|e| ExportName { name: e.name, is_memory: e.kind == ExternalKind::Memory }).collect();
     let (new_imports, new_exports) = match map {
         NameMap::Short => short(&imports, &exports),
         NameMap::Cm32p2 => cm32p2::names(&imports, &exports, component)?,
@@ -88,14 +89,32 @@ pub(super) fn rename(wasm: &[u8], map: &NameMap, component: &Component<'_>) -> R
     Ok((write(wasm, &view, &table)?, table))
 }
 
-fn short(imports: &[ImportName], exports: &[&str]) -> (Vec<ImportName>, Vec<String>) {
-    let legacy = Names::Legacy;
-    let kept = [legacy.memory(), legacy.realloc(), legacy.initialize()];
+/// An export's canonical name. A function of the world may be called `memory` as well.
+#[derive(Clone, Copy)]
+struct ExportName<'a> {
+    name: &'a str,
+    is_memory: bool,
+}
+
+impl ExportName<'_> {
+    /// The name in another scheme, if this is no function of the world but what its functions need.
+    fn support(self, scheme: Names) -> Option<&'static str> {
+        let legacy = Names::Legacy;
+        match self.name {
+            name if self.is_memory && name == legacy.memory() => Some(scheme.memory()),
+            name if name == legacy.realloc() => Some(scheme.realloc()),
+            name if name == legacy.initialize() => Some(scheme.initialize()),
+            _ => None,
+        }
+    }
+}
+
+fn short(imports: &[ImportName], exports: &[ExportName<'_>]) -> (Vec<ImportName>, Vec<String>) {
     let import = |n: usize| ImportName { module: "h".to_owned(), name: format!("f{n}") };
     let mut next = 0;
-    let export = |name: &&str| {
-        if kept.contains(name) {
-            return (*name).to_owned();
+    let export = |export: &ExportName<'_>| {
+        if let Some(kept) = export.support(Names::Legacy) {
+            return kept.to_owned();
         }
         next += 1;
         format!("e{}", next - 1)

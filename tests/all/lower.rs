@@ -272,3 +272,63 @@ fn what_has_no_replacement_is_refused_by_name() {
         }
     }
 }
+
+/// Truncated and flipped modules: a coded refusal, or a module that the target takes. Never a panic.
+#[test]
+fn hostile_modules_are_refused() {
+    let mut random = Xorshift(5);
+    let (mut fine, mut refused) = (0, 0);
+    let targets = ["mvp", "lime1", "wasm2", "wasmi"].map(target);
+    for (path, text) in fixtures("fixtures/lower/pass").into_iter().chain(fixtures("fixtures/lower/refuse")) {
+        let wasm = wat::parse_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
+        for round in 0..400 {
+            let mut bytes = wasm.clone();
+            for _ in 0..=random.below(3) {
+                let at = random.below(bytes.len());
+                bytes[at] = random.next() as u8;
+            }
+            if round % 10 == 0 {
+                bytes.truncate(random.below(bytes.len()));
+            }
+            let target = &targets[round % targets.len()];
+            match lower(&bytes, target) {
+                Ok(out) => {
+                    let mut validator = Validator::new_with_features(target.features);
+                    drop(validator.validate_all(&out.wasm).expect("valid under exactly the target"));
+                    fine += 1;
+                }
+                Err(error) => {
+                    assert!(!error.code.is_ours(), "{path}, {round}: {error} {:?}", error.cause);
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(fine > 100 && refused > 1000, "{fine} {refused}");
+}
+
+/// A few bytes that ask for much.
+#[test]
+fn what_would_grow_without_bound_is_refused() {
+    let mvp = target("mvp");
+    let many = |n: usize, text: &str| text.repeat(n);
+    let wide = format!("(type $wide (func (param {}) (result {0})))", many(900, "i32 "));
+    let nested = format!(
+        "(module {wide} (func (result i32) (local i32) {} {} unreachable))",
+        many(900, "i32.const 0 "),
+        many(200, "block (type $wide) ") + &many(200, "end ")
+    );
+    let inits: String =
+        (0..3000).map(|n| format!("(memory.init $d (i32.const 0) (i32.const {n}) (i32.const 60000))")).collect();
+    let stored = format!("(module (memory 1) (data $d \"{}\") (func {inits}))", many(70_000, "x"));
+    let branches = format!(
+        "(module {wide} (func (result i32) {} loop (type $wide) {} unreachable end unreachable))",
+        many(900, "i32.const 0 "),
+        many(5000, "local.get 0 br_if 0 ").replace("local.get 0", "i32.const 1")
+    );
+    for text in [nested, stored, branches] {
+        let wasm = wat::parse_str(&text).expect("text");
+        let error = lower(&wasm, &mvp).map(|out| out.wasm.len()).expect_err("refused");
+        assert_eq!(error.code.id(), "LL0314", "{error}");
+    }
+}

@@ -100,6 +100,12 @@ impl Scan<'_, '_, '_> {
             | Operator::ReturnCallIndirect { type_index, table_index } => {
                 if let Some(ty) = self.plan.view.plain_type(*type_index) {
                     self.signature(ty, "call", offset);
+                    // What the host puts into a table must not become of this type by lowering it.
+                    let (view, plan) = (self.plan.view, &self.plan);
+                    let several = ty.results().len() > 1 && plan.lacks(WasmFeatures::MULTI_VALUE);
+                    if several && (view.shares_table() || !plan.lacks(WasmFeatures::REFERENCE_TYPES)) {
+                        self.refuse(WasmFeatures::MULTI_VALUE, "several results through a shared table", offset);
+                    }
                 }
                 if *table_index > 0 && self.plan.lacks(WasmFeatures::REFERENCE_TYPES) {
                     let what = format!("`{}` on table {table_index}", mnemonic(op));
@@ -108,6 +114,11 @@ impl Scan<'_, '_, '_> {
                 // The index of the table may be written in several bytes.
                 if self.plan.lacks(WasmFeatures::CALL_INDIRECT_OVERLONG) {
                     self.rewrite_at_least(Rewrite::Plain);
+                }
+            }
+            Operator::CallRef { type_index } | Operator::ReturnCallRef { type_index } => {
+                if let Some(ty) = self.plan.view.plain_type(*type_index) {
+                    self.signature(ty, "call", offset);
                 }
             }
             Operator::TypedSelect { ty } => self.value(*ty, offset),

@@ -74,7 +74,6 @@ impl Shape<'_, '_, '_> {
                 _ => {}
             }
         }
-        let mut outside = view.table_types.len() > view.tables.len();
         for export in &view.exports {
             let name = || format!("the export `{}`", shown(export.name));
             match export.kind {
@@ -87,19 +86,21 @@ impl Shape<'_, '_, '_> {
                         self.need(WasmFeatures::MUTABLE_GLOBAL, || format!("{} is a mutable global", name()));
                     }
                 }
-                ExternalKind::Table => outside = true,
                 _ => {}
             }
         }
         // A host that calls through a table, or takes a reference, sees the type as well.
-        if outside || !self.plan.lacks(WasmFeatures::REFERENCE_TYPES) {
-            let mut funcs: Vec<u32> = view.in_segments().into_iter().filter(|f| several(view.func_type(*f))).collect();
-            funcs.sort_unstable();
-            for func in funcs {
-                self.need(WasmFeatures::MULTI_VALUE, || {
-                    format!("{} has several results and can be called from outside", view.call(func))
-                });
-            }
+        let mut shared: Vec<u32> = match (self.plan.lacks(WasmFeatures::REFERENCE_TYPES), view.shares_table()) {
+            (false, _) => (0..super::plan::narrow(view.funcs.len())).collect(),
+            (true, true) => view.in_segments().into_iter().collect(),
+            (true, false) => return,
+        };
+        shared.retain(|func| several(view.func_type(*func)));
+        shared.sort_unstable();
+        for func in shared {
+            self.need(WasmFeatures::MULTI_VALUE, || {
+                format!("{} has several results and can be called from outside", view.call(func))
+            });
         }
     }
 

@@ -3,9 +3,9 @@
 use crate::diagnostic::{Diagnostic, Result};
 use std::collections::{HashMap, HashSet};
 use wasmparser::{
-    BinaryReaderError, CompositeInnerType, Data, DataKind, Element, ElementItems, Export, FuncType, FunctionBody,
-    Global, Import, KnownCustom, MemoryType, Name, Operator, Parser, Payload, Table, TableType, TagType, TypeRef,
-    TypeSectionReader,
+    BinaryReaderError, CompositeInnerType, Data, DataKind, Element, ElementItems, Export, ExternalKind, FuncType,
+    FunctionBody, Global, Import, KnownCustom, MemoryType, Name, Operator, Parser, Payload, Table, TableType, TagType,
+    TypeRef, TypeSectionReader,
 };
 
 /// A validated module, borrowed from its bytes.
@@ -138,6 +138,11 @@ impl<'a> View<'a> {
             Some(Data { kind: DataKind::Passive, data, .. }) => u32::try_from(data.len()).unwrap_or(u32::MAX),
             _ => 0,
         }
+    }
+
+    /// Whether the host reaches a table.
+    pub(super) fn shares_table(&self) -> bool {
+        self.table_types.len() > self.tables.len() || self.exports.iter().any(|e| e.kind == ExternalKind::Table)
     }
 
     /// Functions that segments name, and that may thus be called by their type.

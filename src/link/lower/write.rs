@@ -69,7 +69,7 @@ pub(super) fn module(plan: &Plan<'_, '_>, wasm: &[u8]) -> Result<Vec<u8>> {
     let code = code(plan, wasm)?;
     section(&mut out, &code, code.is_empty());
     section(&mut out, &data, data.is_empty());
-    customs(plan, &mut out)?;
+    customs(plan, &mut out);
     Ok(out.finish())
 }
 
@@ -227,7 +227,7 @@ fn bounded(bytes: usize) -> Result<()> {
 }
 
 /// Custom sections as they are. Of the names those of locals, labels and segments go, whose indices may be others now.
-fn customs(plan: &Plan<'_, '_>, out: &mut Module) -> Result<()> {
+fn customs(plan: &Plan<'_, '_>, out: &mut Module) {
     for (name, data) in &plan.view.customs {
         if *name != "name" {
             out.section(&CustomSection { name: (*name).into(), data: (*data).into() });
@@ -250,10 +250,13 @@ fn customs(plan: &Plan<'_, '_>, out: &mut Module) -> Result<()> {
                     names.functions(&functions);
                 }
                 Name::Local(_) | Name::Label(_) | Name::Data(_) | Name::Element(_) | Name::Unknown { .. } => {}
-                other => RoundtripReencoder.parse_custom_name_subsection(&mut names, other).map_err(lost)?,
+                other => {
+                    if RoundtripReencoder.parse_custom_name_subsection(&mut names, other).is_err() {
+                        break;
+                    }
+                }
             }
         }
         out.section(&names);
     }
-    Ok(())
 }

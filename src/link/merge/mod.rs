@@ -31,7 +31,7 @@ use scan::{Proposals, scan_module};
 use segments::{DataSegments, write_data, write_element};
 use serde::Serialize;
 use splice::Body;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
     ConstExpr, DataCountSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function,
@@ -57,6 +57,18 @@ pub(super) struct Merged {
     /// Size of the component's types in `wasm`.
     pub(super) types_size: usize,
     pub(super) dropped: Dropped,
+    /// How often each feature was lowered.
+    pub(super) lowered: BTreeMap<&'static str, usize>,
+}
+
+impl Merged {
+    /// Goes on with the lowered module.
+    pub(super) fn take(&mut self, lowered: super::Lowered) {
+        self.wasm = lowered.wasm;
+        self.features = lowered.proposals.into_iter().collect();
+        self.functions += lowered.helpers;
+        self.lowered = lowered.lowered;
+    }
 }
 
 /// What nothing reaches and the output therefore lacks, in numbers. Resolved shims are not among them.
@@ -83,7 +95,7 @@ pub struct Dropped {
 }
 
 /// Merges the planned instances into one module.
-pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: Options) -> Result<Merged> {
+pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: &Options) -> Result<Merged> {
     let scans = plan.modules.iter().map(scan_module).collect::<Result<Vec<_>>>()?;
     let live = live::live(plan, resolved, &scans)?;
     let pieces = Pieces::plan(plan, &live);
@@ -102,7 +114,7 @@ struct Merger<'m, 'c, 'a> {
 }
 
 impl<'m, 'c> Merger<'m, 'c, '_> {
-    fn run(&mut self, scans: &[Vec<scan::Scan>], options: Options) -> Result<Merged> {
+    fn run(&mut self, scans: &[Vec<scan::Scan>], options: &Options) -> Result<Merged> {
         let plan = self.plan;
         let mut imports = ImportSection::new();
         for id in &self.layout.hosts {
@@ -167,6 +179,7 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             initialize,
             types_size,
             dropped,
+            lowered: BTreeMap::new(),
         })
     }
 

@@ -4,6 +4,7 @@ use super::{Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, PREVIEW1, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::{Linked, Options, Report, link};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -21,6 +22,9 @@ pub(super) struct Args {
     /// Re-wrap the result into a component and compare its world with the original's.
     #[arg(long)]
     verify: bool,
+    /// Which WASI the module imports: what the component does, or preview1, without the adapter that it holds.
+    #[arg(long, value_enum, default_value_t)]
+    wasi: Wasi,
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -28,12 +32,28 @@ pub(super) struct Args {
     output: io::Output,
 }
 
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Wasi {
+    #[default]
+    Keep,
+    Preview1,
+}
+
+impl From<Wasi> for crate::link::Wasi {
+    fn from(wasi: Wasi) -> Self {
+        match wasi {
+            Wasi::Keep => crate::link::Wasi::Keep,
+            Wasi::Preview1 => crate::link::Wasi::Preview1,
+        }
+    }
+}
+
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     if args.report.is_some() && args.report == args.output.output {
         return Err(Diagnostic::new(Code::Usage, "the module and the report would be written to the same place").into());
     }
     let (input, kind) = io::read_wasm(args.input.as_deref())?;
-    let linked = component(&input, kind, Options { verify: args.verify })?;
+    let linked = component(&input, kind, Options { verify: args.verify, wasi: args.wasi.into() })?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&linked.report)
             .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;
@@ -46,7 +66,18 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     args.output.wasm(&linked.wasm)?;
     shared.note(summary(&linked.report));
     if args.verify {
-        shared.note("verified: it wraps into a component with the same world");
+        shared.note(match args.wasi {
+            Wasi::Keep => "verified: it wraps into a component with the same world",
+            Wasi::Preview1 => "verified: with the official adapter it wraps into a component of the same kind",
+        });
+    }
+    if matches!(args.wasi, Wasi::Preview1) {
+        let others = linked.report.imports.iter().filter(|f| f.module != PREVIEW1);
+        let others: BTreeSet<String> = others.map(|f| format!("`{}`", f.module)).collect();
+        if !others.is_empty() {
+            let others: Vec<String> = others.into_iter().collect();
+            shared.note(format!("beside preview1 the host must provide {}", others.join(", ")));
+        }
     }
     if linked.report.initialize {
         shared.note("the host must call `_initialize` once, before any other export");

@@ -99,6 +99,10 @@ codes! {
         "Two different items of the component map to the same core import or export name.";
     TooLarge = "LL0314", "the component is too large",
         "The component asks for more instances, functions or nesting than a core module may hold.";
+    NoAdapter = "LL0321", "no preview1 adapter to strip",
+        "`--wasi preview1` keeps the `wasi_snapshot_preview1` imports of a component that was made from a preview1 module and an adapter. This component imports WASI 0.2 by itself: its sources were built for `wasm32-wasip2` or against WIT. Rebuild it for `wasm32-wasip1`, or run it on a host of WASI 0.2 (`lowlift serve` is one for HTTP).";
+    AdapterEntangled = "LL0322", "the preview1 adapter cannot be stripped",
+        "Without its adapter the component would not do the same. Either something else of the component needs the adapter, or what stands in its place is not one: it is virtualised, stubbed out, was run before the component was made (a snapshot), or supplies functions that preview1 does not have. Link without `--wasi preview1`.";
 
     // 04: check
     ImportMissing = "LL0401", "an import that the host does not provide",

@@ -1,7 +1,8 @@
 //! Many instances become one module: index spaces are laid out, and every section is written with new indices.
 
-use super::ir::{HostId, InstanceId, ReallocId, Space};
+use super::ir::{Export, HostId, InstanceId, ReallocId, Space};
 use super::plan::{Func, Global, Plan, too_many, val_type};
+use super::preview1::START;
 use super::renumber::{Renumber, Unplaced, constant};
 use super::runtime::{self, Pieces};
 use super::segments::{write_data, write_element};
@@ -189,6 +190,10 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         }
         self.flags(&mut sections.globals);
         if initialize {
+            if let Some(start) = self.command() {
+                let start = self.func(&plan.func(&start.func)?)?;
+                body.instructions().call(start);
+            }
             body.instructions().end();
             functions.function(self.types.get(Vec::new(), Vec::new()));
             sections.code.function(&body);
@@ -201,22 +206,34 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         out.section(&self.types.section).section(&imports).section(&functions);
         sections.emit_into(&mut out, &exports);
         out.section(&names).section(&self.producers());
-        let world = wit_component::metadata::encode(
-            &plan.component.resolve,
-            plan.component.world,
-            plan.component.encoding,
-            None,
-        )
-        .map_err(|e| Diagnostic::new(Code::TypeInformation, "the component's world cannot be encoded").cause(e))?;
-        out.section(&wasm_encoder::CustomSection { name: "component-type".into(), data: (&world).into() });
+        if let Some(world) = self.component_type()? {
+            out.section(&wasm_encoder::CustomSection { name: "component-type".into(), data: (&world).into() });
+        }
         Ok(Merged {
             wasm: out.finish(),
             features: std::mem::take(&mut self.features),
             tables: narrow(self.layout.tables.len())?,
             memories: narrow(self.layout.memories.len())?,
             functions: self.layout.total_funcs + u32::from(initialize),
-            initialize,
+            initialize: initialize && self.command().is_none(),
         })
+    }
+
+    /// What starts a command. Engines call nothing before it, so that it initialises too.
+    fn command(&self) -> Option<&Export> {
+        self.plan.component.exports.iter().find(|e| e.name == START)
+    }
+
+    /// The world, encoded; none if there is nothing in it.
+    fn component_type(&self) -> Result<Option<Vec<u8>>> {
+        let component = self.plan.component;
+        let world = &component.resolve.worlds[component.world];
+        if world.imports.is_empty() && world.exports.is_empty() {
+            return Ok(None);
+        }
+        wit_component::metadata::encode(&component.resolve, component.world, component.encoding, None)
+            .map(Some)
+            .map_err(|e| Diagnostic::new(Code::TypeInformation, "the component's world cannot be encoded").cause(e))
     }
 
     /// The output index of a function.
@@ -375,10 +392,11 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             let func = plan.func(&plan.component.reallocs[id.index()])?;
             export("cabi_realloc", ExportKind::Func, self.func(&func)?)?;
         }
+        let starts = initialize && self.command().is_some();
         if initialize {
-            export("_initialize", ExportKind::Func, self.layout.initialize)?;
+            export(if starts { START } else { "_initialize" }, ExportKind::Func, self.layout.initialize)?;
         }
-        for item in &plan.component.exports {
+        for item in plan.component.exports.iter().filter(|e| !(starts && e.name == START)) {
             export(&item.name, ExportKind::Func, self.func(&plan.func(&item.func)?)?)?;
             if let Some(post) = &item.post_return {
                 let post = self.func(&plan.func(post)?)?;

@@ -1,7 +1,7 @@
 //! Lowers a component to one core module.
 //!
-//! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`plan`]
-//! traces every import to its source, [`shims`] resolves shim modules to direct calls, [`runtime`] decides which functions
+//! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`preview1`]
+//! takes its preview1 adapter out where that is asked for, [`plan`] traces every import to its source, [`shims`] resolves shim modules to direct calls, [`runtime`] decides which functions
 //! the linker must write, [`merge`] writes the module, [`verify`] proves it. What cannot be lowered is refused with a code
 //! of the 03 group; nothing is emitted on doubt.
 
@@ -9,6 +9,7 @@ mod ir;
 mod merge;
 mod module;
 mod plan;
+mod preview1;
 mod read;
 mod renumber;
 mod report;
@@ -28,6 +29,18 @@ use crate::diagnostic::Result;
 pub struct Options {
     /// Re-wrap the output into a component and compare its world with the original's.
     pub verify: bool,
+    /// What becomes of preview1 adapters.
+    pub wasi: Wasi,
+}
+
+/// Which WASI the output imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wasi {
+    /// What the component imports. A preview1 adapter is merged like any other module.
+    #[default]
+    Keep,
+    /// Preview1: the adapter is stripped, `wasi_snapshot_preview1` is imported, a command has a `_start`.
+    Preview1,
 }
 
 /// A linked module, validated.
@@ -40,15 +53,22 @@ pub struct Linked {
 }
 
 /// Links `component` (binary). Imports and exports of the result carry canonical names; its types are embedded as a
-/// `component-type` section.
+/// `component-type` section, unless there are none.
 pub fn link(component: &[u8], options: Options) -> Result<Linked> {
-    let component_ir = read::read(component)?;
+    let mut component_ir = read::read(component)?;
+    let stripped = match options.wasi {
+        Wasi::Keep => None,
+        Wasi::Preview1 => Some(preview1::strip(&mut component_ir)?),
+    };
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
     let merged = merge::merge(&plan, &resolved)?;
     let floor = verify::validate(&merged.wasm)?;
     if options.verify {
-        verify::same_world(&component_ir, &merged.wasm)?;
+        match &stripped {
+            None => verify::same_world(&component_ir, &merged.wasm)?,
+            Some(before) => preview1::same_world(before, &component_ir, &merged.wasm)?,
+        }
     }
     let report = report::report(&plan, &resolved, &merged, floor, component.len());
     Ok(Linked { wasm: merged.wasm, report })

@@ -34,8 +34,8 @@ use adapter::{Adapters, source};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::{
-    BlockType, CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, Module,
-    TypeSection, ValType,
+    BlockType, CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection,
+    MemorySection, MemoryType, Module, TypeSection, ValType,
 };
 
 /// The start of a command.
@@ -102,7 +102,7 @@ fn edits(component: &Component<'_>) -> Result<Edits> {
         args,
         reallocs,
         exports,
-        memory: component.memory.or(adapters.memory),
+        memory: component.memory.or(adapters.memory).or_else(|| first_memory(&plan)),
         hosts,
         gone: adapters.instances.clone(),
         run,
@@ -110,6 +110,12 @@ fn edits(component: &Component<'_>) -> Result<Edits> {
     fixup::drop_unused(&plan, &resolved, &mut edits)?;
     nothing_needs(&plan, &edits, &adapters)?;
     Ok(edits)
+}
+
+/// The host of a preview1 module wants a memory, if only by its rules; any will do where no function names one.
+fn first_memory(plan: &Plan<'_, '_>) -> Option<Item> {
+    let (instance, index) = plan.instances.iter().find_map(|i| i.memories.first()).copied()?;
+    Some(Item { instance, space: Space::Memory, index })
 }
 
 /// The exports that stay, and the component's own `run`. `wasi:cli/run` becomes `_start`.
@@ -195,8 +201,11 @@ fn apply(component: &mut Component<'_>, edits: Edits) -> Result<()> {
         let exit = component.hosts.iter().position(|h| h.name.module == PREVIEW1 && h.name.name == "proc_exit");
         let exit = exit.ok_or_else(|| Diagnostic::new(Code::Internal, "a command without an exit"))?;
         let args = vec![run, Def::Host(HostId(narrow(exit)?), None)];
+        let instance = InstanceId(narrow(component.instances.len())?);
+        let runner = runner(component.memory.is_none());
+        component.memory = component.memory.or(Some(Item { instance, space: Space::Memory, index: 0 }));
         component.instances.push(Instantiate { module: ModuleId(narrow(component.modules.len())?), args });
-        component.modules.push(Cow::Owned(runner()));
+        component.modules.push(Cow::Owned(runner));
     }
     Ok(())
 }
@@ -208,9 +217,10 @@ const RUNNER_START: u32 = 2;
 /// (module
 ///   (import "" "run" (func $run (result i32)))
 ///   (import "" "exit" (func $exit (param i32)))
+///   (memory 0) ;; where there is no other
 ///   (func $_start (if (call $run) (then (call $exit (i32.const 1))))))
 /// ```
-fn runner() -> Vec<u8> {
+fn runner(with_memory: bool) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([], [ValType::I32]);
     types.ty().function([ValType::I32], []);
@@ -226,7 +236,14 @@ fn runner() -> Vec<u8> {
     let mut code = CodeSection::new();
     code.function(&body);
     let mut module = Module::new();
-    module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
+    module.section(&types).section(&imports).section(&functions);
+    if with_memory {
+        let mut memories = MemorySection::new();
+        let minimum = 0;
+        memories.memory(MemoryType { minimum, maximum: None, memory64: false, shared: false, page_size_log2: None });
+        module.section(&memories);
+    }
+    module.section(&exports).section(&code);
     module.finish()
 }
 

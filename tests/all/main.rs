@@ -9,6 +9,7 @@ mod layout;
 mod lies;
 mod link;
 mod oracle;
+mod preview1;
 mod product;
 mod random;
 mod serve;

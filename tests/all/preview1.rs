@@ -1,13 +1,14 @@
 //! `link` with preview1 kept: what a component prints and how it exits under wasmtime's WASI 0.2 is what the linked module
 //! prints and how it exits on a host of a hundred lines that knows preview1 alone.
 
+mod host;
+mod p2;
+
 use crate::guest;
+use host::{Done, Given, NOTHING, PREVIEW1, instantiate, run_core};
 use lowlift::adapt::{Adapter, survey, wrap};
 use lowlift::diagnostic::{Code, Diagnostic};
 use lowlift::link::{Linked, Options, Wasi, link};
-use wasmtime::{Caller, Engine, Extern, Instance, Linker, Memory, Module, Store, Val};
-
-const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 fn strip(component: &[u8]) -> Result<Linked, Box<Diagnostic>> {
     link(component, Options { verify: true, wasi: Wasi::Preview1 })
@@ -25,296 +26,6 @@ fn imports(linked: &Linked) -> Vec<&str> {
 
 fn adapted(module: &[u8], adapter: &Adapter) -> Vec<u8> {
     wrap(module, &survey(module).expect("valid"), Some(adapter)).expect("wraps").component
-}
-
-/// What a program is given.
-#[derive(Clone, Copy)]
-struct Given {
-    args: &'static [&'static str],
-    env: &'static [(&'static str, &'static str)],
-    stdin: &'static str,
-}
-
-/// What it does with it.
-#[derive(Debug, PartialEq)]
-struct Done {
-    stdout: String,
-    stderr: String,
-    exit: i32,
-}
-
-/// A host that knows preview1 and nothing else.
-struct Host {
-    given: Given,
-    read: usize,
-    written: [Vec<u8>; 2],
-    time: u64,
-}
-
-#[derive(Debug)]
-struct Exit(i32);
-
-impl std::fmt::Display for Exit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit {}", self.0)
-    }
-}
-
-impl std::error::Error for Exit {}
-
-const EBADF: i32 = 8;
-const ENOSYS: i32 = 52;
-const ESPIPE: i32 = 70;
-
-type Guest<'a> = Caller<'a, Host>;
-
-fn memory(guest: &mut Guest<'_>) -> Memory {
-    guest.get_export("memory").and_then(Extern::into_memory).expect("a preview1 module exports its memory")
-}
-
-fn put(guest: &mut Guest<'_>, at: u32, bytes: &[u8]) {
-    memory(guest).write(guest, at as usize, bytes).expect("in bounds");
-}
-
-fn get(guest: &mut Guest<'_>, at: u32) -> u32 {
-    let mut word = [0; 4];
-    memory(guest).read(guest, at as usize, &mut word).expect("in bounds");
-    u32::from_le_bytes(word)
-}
-
-fn sizes(guest: &mut Guest<'_>, strings: &[String], count: u32, bytes: u32) -> i32 {
-    let total: usize = strings.iter().map(|s| s.len() + 1).sum();
-    put(guest, count, &u32::try_from(strings.len()).expect("few").to_le_bytes());
-    put(guest, bytes, &u32::try_from(total).expect("short").to_le_bytes());
-    0
-}
-
-fn strings(guest: &mut Guest<'_>, strings: &[String], mut pointers: u32, mut at: u32) -> i32 {
-    for string in strings {
-        put(guest, pointers, &at.to_le_bytes());
-        put(guest, at, format!("{string}\0").as_bytes());
-        (pointers, at) = (pointers + 4, at + u32::try_from(string.len()).expect("short") + 1);
-    }
-    0
-}
-
-impl Given {
-    fn args(&self) -> Vec<String> {
-        self.args.iter().map(|&s| s.to_owned()).collect()
-    }
-
-    fn env(&self) -> Vec<String> {
-        self.env.iter().map(|(name, value)| format!("{name}={value}")).collect()
-    }
-}
-
-/// Pieces of a scattered read or write: address and length.
-fn pieces(guest: &mut Guest<'_>, at: u32, count: u32) -> Vec<(u32, u32)> {
-    (0..count).map(|i| (get(guest, at + 8 * i), get(guest, at + 8 * i + 4))).collect()
-}
-
-fn fd_write(mut guest: Guest<'_>, fd: i32, at: u32, count: u32, written: u32) -> i32 {
-    let Some(stream) = usize::try_from(fd - 1).ok().filter(|&s| s < 2) else { return EBADF };
-    let mut total = 0;
-    for (at, len) in pieces(&mut guest, at, count) {
-        let mut bytes = vec![0; len as usize];
-        memory(&mut guest).read(&guest, at as usize, &mut bytes).expect("in bounds");
-        guest.data_mut().written[stream].extend(bytes);
-        total += len;
-    }
-    put(&mut guest, written, &total.to_le_bytes());
-    0
-}
-
-fn fd_read(mut guest: Guest<'_>, fd: i32, at: u32, count: u32, read: u32) -> i32 {
-    if fd != 0 {
-        return EBADF;
-    }
-    let mut total = 0u32;
-    for (at, len) in pieces(&mut guest, at, count) {
-        let host = guest.data_mut();
-        let rest = &host.given.stdin.as_bytes()[host.read..];
-        let bytes = &rest[..rest.len().min(len as usize)];
-        host.read += bytes.len();
-        total += u32::try_from(bytes.len()).expect("short");
-        put(&mut guest, at, bytes);
-    }
-    put(&mut guest, read, &total.to_le_bytes());
-    0
-}
-
-/// The three streams are terminals with every right.
-fn fd_fdstat_get(mut guest: Guest<'_>, fd: i32, at: u32) -> i32 {
-    if !(0..3).contains(&fd) {
-        return EBADF;
-    }
-    let mut stat = [0; 24];
-    stat[0] = 2;
-    stat[8..].fill(0xff);
-    put(&mut guest, at, &stat);
-    0
-}
-
-fn preview1(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> {
-    let mut linker = Linker::new(engine);
-    linker.func_wrap(PREVIEW1, "args_sizes_get", |mut guest: Guest<'_>, count: u32, bytes: u32| {
-        let args = guest.data().given.args();
-        sizes(&mut guest, &args, count, bytes)
-    })?;
-    linker.func_wrap(PREVIEW1, "args_get", |mut guest: Guest<'_>, pointers: u32, at: u32| {
-        let args = guest.data().given.args();
-        strings(&mut guest, &args, pointers, at)
-    })?;
-    linker.func_wrap(PREVIEW1, "environ_sizes_get", |mut guest: Guest<'_>, count: u32, bytes: u32| {
-        let env = guest.data().given.env();
-        sizes(&mut guest, &env, count, bytes)
-    })?;
-    linker.func_wrap(PREVIEW1, "environ_get", |mut guest: Guest<'_>, pointers: u32, at: u32| {
-        let env = guest.data().given.env();
-        strings(&mut guest, &env, pointers, at)
-    })?;
-    linker.func_wrap(PREVIEW1, "clock_time_get", |mut guest: Guest<'_>, _: i32, _: i64, at: u32| {
-        guest.data_mut().time += 1;
-        let now = guest.data().time.to_le_bytes();
-        put(&mut guest, at, &now);
-        0
-    })?;
-    linker.func_wrap(PREVIEW1, "random_get", |mut guest: Guest<'_>, at: u32, len: u32| {
-        put(&mut guest, at, &vec![7; len as usize]);
-        0
-    })?;
-    linker.func_wrap(PREVIEW1, "fd_write", fd_write)?;
-    linker.func_wrap(PREVIEW1, "fd_read", fd_read)?;
-    linker.func_wrap(PREVIEW1, "fd_fdstat_get", fd_fdstat_get)?;
-    linker.func_wrap(PREVIEW1, "fd_seek", |_: i32, _: i64, _: i32, _: i32| ESPIPE)?;
-    linker.func_wrap(PREVIEW1, "fd_prestat_get", |_: i32, _: i32| EBADF)?;
-    linker.func_wrap(PREVIEW1, "proc_exit", |code: i32| -> wasmtime::Result<()> { Err(Exit(code).into()) })?;
-    for import in module.imports().filter(|i| i.module() == PREVIEW1) {
-        let known = linker.get(&mut Store::new(engine, host(NOTHING)), import.module(), import.name()).is_ok();
-        if let (false, Some(ty)) = (known, import.ty().func()) {
-            linker.func_new(PREVIEW1, import.name(), ty.clone(), |_, _, results| {
-                results[0] = Val::I32(ENOSYS);
-                Ok(())
-            })?;
-        }
-    }
-    Ok(linker)
-}
-
-const NOTHING: Given = Given { args: &[], env: &[], stdin: "" };
-
-fn host(given: Given) -> Host {
-    Host { given, read: 0, written: Default::default(), time: 0 }
-}
-
-/// What Rust's std asks of WASI 0.2 even where all else goes through preview1. A list of strings is returned, each of
-/// them in memory that the guest allocates.
-fn get_arguments(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
-    let Some(import) = module.imports().find(|i| i.name() == "get-arguments") else { return Ok(()) };
-    linker.func_wrap(import.module(), import.name(), |mut guest: Guest<'_>, result: u32| -> wasmtime::Result<()> {
-        let realloc = guest.get_export("cabi_realloc").and_then(Extern::into_func).expect("exported");
-        let realloc = realloc.typed::<(u32, u32, u32, u32), u32>(&guest)?;
-        let args = guest.data().given.args();
-        let count = u32::try_from(args.len()).expect("few");
-        let list = realloc.call(&mut guest, (0, 0, 4, count * 8))?;
-        for (i, arg) in (0..).zip(&args) {
-            let len = u32::try_from(arg.len()).expect("short");
-            let at = realloc.call(&mut guest, (0, 0, 1, len))?;
-            put(&mut guest, at, arg.as_bytes());
-            put(&mut guest, list + 8 * i, &at.to_le_bytes());
-            put(&mut guest, list + 8 * i + 4, &len.to_le_bytes());
-        }
-        put(&mut guest, result, &list.to_le_bytes());
-        put(&mut guest, result + 4, &count.to_le_bytes());
-        Ok(())
-    })?;
-    Ok(())
-}
-
-fn instantiate(wasm: &[u8], given: Given) -> (Store<Host>, Instance) {
-    let engine = Engine::default();
-    let module = Module::new(&engine, wasm).expect("compiles");
-    let mut linker = preview1(&engine, &module).expect("defined once");
-    get_arguments(&mut linker, &module).expect("defined once");
-    let mut store = Store::new(&engine, host(given));
-    let instance = linker.instantiate(&mut store, &module).expect("preview1 is all that it needs");
-    (store, instance)
-}
-
-/// Runs `_start` on the preview1 host.
-fn run_core(wasm: &[u8], given: Given) -> Done {
-    let (mut store, instance) = instantiate(wasm, given);
-    let start = instance.get_typed_func::<(), ()>(&mut store, "_start").expect("a command");
-    let exit = match start.call(&mut store, ()) {
-        Ok(()) => 0,
-        Err(error) => error.downcast_ref::<Exit>().unwrap_or_else(|| panic!("{error:?}")).0,
-    };
-    let [stdout, stderr] = std::mem::take(&mut store.data_mut().written).map(|b| String::from_utf8(b).expect("text"));
-    Done { stdout, stderr, exit }
-}
-
-/// The oracle: wasmtime's own WASI 0.2.
-mod p2 {
-    use super::{Done, Given};
-    use wasmtime::component::{Component, Instance, Linker, ResourceTable};
-    use wasmtime::{Engine, Store};
-    use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
-    use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
-
-    pub(super) struct Ctx(WasiCtx, ResourceTable);
-
-    impl WasiView for Ctx {
-        fn ctx(&mut self) -> WasiCtxView<'_> {
-            WasiCtxView { ctx: &mut self.0, table: &mut self.1 }
-        }
-    }
-
-    pub(super) struct Running {
-        pub(super) store: Store<Ctx>,
-        pub(super) instance: Instance,
-        written: [MemoryOutputPipe; 2],
-    }
-
-    impl Running {
-        pub(super) fn new(component: &[u8], given: Given) -> Running {
-            let engine = Engine::default();
-            let component = Component::from_binary(&engine, component).expect("compiles");
-            let mut linker = Linker::<Ctx>::new(&engine);
-            wasmtime_wasi::p2::add_to_linker_sync(&mut linker).expect("defined once");
-            let written = [MemoryOutputPipe::new(1 << 20), MemoryOutputPipe::new(1 << 20)];
-            let ctx = WasiCtx::builder()
-                .args(given.args)
-                .envs(given.env)
-                .stdin(MemoryInputPipe::new(given.stdin))
-                .stdout(written[0].clone())
-                .stderr(written[1].clone())
-                .build();
-            let mut store = Store::new(&engine, Ctx(ctx, ResourceTable::new()));
-            let instance = linker.instantiate(&mut store, &component).expect("WASI 0.2 is all that it needs");
-            Running { store, instance, written }
-        }
-
-        pub(super) fn done(self, exit: i32) -> Done {
-            let [stdout, stderr] = self.written.map(|p| String::from_utf8(p.contents().to_vec()).expect("text"));
-            Done { stdout, stderr, exit }
-        }
-    }
-
-    /// Runs `wasi:cli/run` of whatever version.
-    pub(super) fn run(component: &[u8], given: Given) -> Done {
-        let mut running = Running::new(component, given);
-        let (store, instance) = (&mut running.store, running.instance);
-        let interface = (0..20)
-            .find_map(|patch| instance.get_export_index(&mut *store, None, &format!("wasi:cli/run@0.2.{patch}")))
-            .expect("a command");
-        let run = instance.get_export_index(&mut *store, Some(&interface), "run").expect("exported");
-        let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, run).expect("typed");
-        let exit = match run.call(&mut *store, ()) {
-            Ok((result,)) => i32::from(result.is_err()),
-            Err(error) => error.downcast_ref::<I32Exit>().unwrap_or_else(|| panic!("{error:?}")).0,
-        };
-        running.done(exit)
-    }
 }
 
 /// WASI 0.2 has no exit codes but success and failure.
@@ -591,4 +302,26 @@ fn adapters_that_do_more_than_adapt_are_refused() {
         assert_eq!(code, Code::AdapterEntangled, "{why}");
         assert!(reason.contains(why), "{why}: {reason}");
     }
+}
+
+/// Every byte flipped: a coded refusal or a valid module, never a panic.
+#[test]
+fn hostile_adapters_are_refused() {
+    let component = PARTS.component();
+    let (mut linked, mut refused) = (0, 0);
+    for i in 8..component.len() {
+        let mut bytes = component.clone();
+        bytes[i] ^= 1 + u8::try_from(i % 250).expect("small");
+        match link(&bytes, Options { wasi: Wasi::Preview1, ..Options::default() }) {
+            Ok(output) => {
+                wasmparser::Validator::new().validate_all(&output.wasm).expect("valid");
+                linked += 1;
+            }
+            Err(error) => {
+                assert!(!error.code.is_ours(), "byte {i}: {error} {:?}", error.cause);
+                refused += 1;
+            }
+        }
+    }
+    assert!(linked > 0 && refused > 500, "{linked} linked, {refused} refused");
 }

@@ -278,6 +278,14 @@ fn adapters_that_do_more_than_adapt_are_refused() {
         ),
         (
             Parts {
+                main: r#"(import "wasi_snapshot_preview1" "sched_yield" (func (param i32))) (func (export "_start"))"#,
+                extra: r#"(export "sched_yield" (func $shim "0"))"#,
+                ..PARTS
+            },
+            "not the adapter's `sched_yield`",
+        ),
+        (
+            Parts {
                 outer: r#"(core module $fake (func (export "exit") (param i32)))
                   (core instance $fake (instantiate $fake))"#,
                 exit: r#"(alias core export $fake "exit" (core func $wasi_exit))"#,

@@ -10,7 +10,7 @@ use crate::link::plan::{Const, Func, Global, Plan};
 use crate::link::read::several_memories;
 use crate::link::shims::Resolved;
 use std::collections::BTreeSet;
-use wasmparser::{KnownCustom, Name, Parser, Payload};
+use wasmparser::{ExternalKind, KnownCustom, Name, Parser, Payload};
 
 /// The functions of preview1. Adapters export more, for the libc that they come with; no host knows those.
 const FUNCTIONS: [&str; 46] = [
@@ -86,13 +86,10 @@ pub(super) struct Adapters {
 pub(super) fn find(plan: &Plan<'_, '_>, resolved: &Resolved) -> Result<Adapters> {
     let mut found = Adapters::default();
     for user in plan.instance_ids() {
-        let mut func = 0;
+        let mut funcs = plan.instances[user.index()].funcs.iter();
         for (arg, (module, name, ty)) in plan.module(user).imports.iter().enumerate() {
             let target = match space_of(ty) {
-                Space::Func => {
-                    func += 1;
-                    plan.instances[user.index()].funcs.get(func - 1)
-                }
+                Space::Func => funcs.next(),
                 _ => None,
             };
             if *module != PREVIEW1 {
@@ -101,14 +98,19 @@ pub(super) fn find(plan: &Plan<'_, '_>, resolved: &Resolved) -> Result<Adapters>
             let Some(target) = target.map(|f| resolved.follow(f)) else {
                 return Err(entangled(format!("`{name}`, which is no function, is imported from preview1")));
             };
-            let (Func::Defined(instance, _), Some(core)) = (target, plan.signature(target)?) else {
+            let (Func::Defined(instance, func), Some(core)) = (target, plan.signature(target)?) else {
                 return Err(entangled(format!("`{name}` of preview1 does not come from an adapter")));
             };
-            if FUNCTIONS.binary_search(name).is_err() {
+            // An import that a module has twice is made unique with this suffix when it is wrapped.
+            let name = name.split(" [v").next().unwrap_or(name);
+            if FUNCTIONS.binary_search(&name).is_err() {
                 return Err(entangled(format!("`{name}` is the adapter's own; preview1 has no such function")));
             }
+            if !exported(bytes(plan, *instance)).any(|(export, index)| export == name && index == *func) {
+                return Err(entangled(format!("what is imported as `{name}` is not the adapter's `{name}`")));
+            }
             found.instances.insert(*instance);
-            found.imports.push(Import { instance: user, arg, name: (*name).to_owned(), core });
+            found.imports.push(Import { instance: user, arg, name: name.to_owned(), core });
         }
     }
     for &id in &found.instances {
@@ -154,7 +156,7 @@ fn only_adapts(plan: &Plan<'_, '_>, resolved: &Resolved, id: InstanceId) -> Resu
 /// in memory, behind a global that is zero before the first call; the stack is allowed to exist already.
 fn starts_fresh(plan: &Plan<'_, '_>, id: InstanceId) -> Result<()> {
     let module = plan.module(id);
-    let names = global_names(&plan.component.modules[plan.component.instances[id.index()].module.index()]);
+    let names = global_names(bytes(plan, id));
     let imported = module.imported(Space::Global);
     for (index, (ty, init)) in module.globals.iter().enumerate() {
         let zero = matches!(plan.fold(id, init), Some(Const::I32(0) | Const::I64(0)));
@@ -164,6 +166,20 @@ fn starts_fresh(plan: &Plan<'_, '_>, id: InstanceId) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn bytes<'p>(plan: &'p Plan<'_, '_>, id: InstanceId) -> &'p [u8] {
+    &plan.component.modules[plan.component.instances[id.index()].module.index()]
+}
+
+/// The exported functions of a module.
+fn exported(module: &[u8]) -> impl Iterator<Item = (&str, u32)> {
+    let sections = Parser::new(0).parse_all(module).flatten().filter_map(|payload| match payload {
+        Payload::ExportSection(section) => Some(section),
+        _ => None,
+    });
+    let exports = sections.flat_map(|section| section.into_iter().flatten());
+    exports.filter(|e| e.kind == ExternalKind::Func).map(|e| (e.name, e.index))
 }
 
 fn global_names(module: &[u8]) -> Vec<(u32, String)> {

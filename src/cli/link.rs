@@ -3,7 +3,7 @@
 use super::{Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, PREVIEW1, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::link::{Linked, Options, Report, link};
+use crate::link::{Handles, Linked, Options, Report, link};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -25,6 +25,13 @@ pub(super) struct Args {
     /// Which WASI the module imports: what the component does, or preview1, without the adapter that it holds.
     #[arg(long, value_enum, default_value_t)]
     wasi: Wasi,
+    /// Whether the module checks what the canonical ABI checks around calls: that an instance may leave, that the module is
+    /// not entered twice, nor after a trap.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Guards::On)]
+    guards: Guards,
+    /// Who keeps the handles of exported resources: the host, by imported intrinsics, or the module, in tables of its own.
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = Resources::Host)]
+    resources: Resources,
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -48,12 +55,31 @@ impl From<Wasi> for crate::link::Wasi {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Guards {
+    On,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Resources {
+    Host,
+    Module,
+}
+
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     if args.report.is_some() && args.report == args.output.output {
         return Err(Diagnostic::new(Code::Usage, "the module and the report would be written to the same place").into());
     }
     let (input, kind) = io::read_wasm(args.input.as_deref())?;
-    let linked = component(&input, kind, Options { verify: args.verify, wasi: args.wasi.into() })?;
+    let handles = match args.resources {
+        Resources::Host => Handles::Host,
+        Resources::Module => Handles::Module,
+    };
+    let no_guards = args.guards == Guards::Off;
+    let wasi = args.wasi.into();
+    let options = Options { verify: args.verify, no_guards, handles, wasi, ..Options::default() };
+    let linked = component(&input, kind, options)?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&linked.report)
             .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;

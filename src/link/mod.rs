@@ -1,8 +1,8 @@
 //! Lowers a component to one core module.
 //!
 //! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`preview1`]
-//! takes its preview1 adapter out where that is asked for, [`plan`] traces every import to its source, [`shims`] resolves shim modules to direct calls, [`runtime`] decides which functions
-//! the linker must write, [`merge`] writes the module, [`verify`] proves it. What cannot be lowered is refused with a code
+//! takes its preview1 adapter out where that is asked for, [`plan`] traces every import to its source, [`shims`] resolves shim
+//! modules to direct calls, [`runtime`] decides which functions the linker must write, [`merge`] writes the module, [`verify`] proves it. What cannot be lowered is refused with a code
 //! of the 03 group; nothing is emitted on doubt.
 
 mod ir;
@@ -18,6 +18,7 @@ mod segments;
 mod shims;
 mod size;
 mod verify;
+mod written;
 
 pub use report::{Floor, Report};
 pub use verify::rewrap;
@@ -31,6 +32,12 @@ pub struct Options {
     pub verify: bool,
     /// What becomes of preview1 adapters.
     pub wasi: Wasi,
+    /// The output is to have one memory.
+    pub single_memory: bool,
+    /// Leave out the checks that the canonical ABI makes around calls: may-leave, re-entry, use after a trap.
+    pub no_guards: bool,
+    /// Who keeps the handles of exported resources.
+    pub handles: Handles,
 }
 
 /// Which WASI the output imports.
@@ -41,6 +48,17 @@ pub enum Wasi {
     Keep,
     /// Preview1: the adapter is stripped, `wasi_snapshot_preview1` is imported, a command has a `_start`.
     Preview1,
+}
+
+/// Who keeps the handles of resource types that the component exports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Handles {
+    /// The host, by `[resource-new]`, `[resource-rep]` and `[resource-drop]` of `[export]…`, which the module imports.
+    #[default]
+    Host,
+    /// The module. Handles are numbers that it gives and takes; it exports `…#[resource-rep]…`, by which a handle becomes what
+    /// methods take, and `…#[resource-drop]…`.
+    Module,
 }
 
 /// A linked module, validated.
@@ -55,7 +73,7 @@ pub struct Linked {
 /// Links `component` (binary). Imports and exports of the result carry canonical names; its types are embedded as a
 /// `component-type` section, unless there are none.
 pub fn link(component: &[u8], options: Options) -> Result<Linked> {
-    let mut component_ir = read::read(component)?;
+    let mut component_ir = read::read(component, options)?;
     let stripped = match options.wasi {
         Wasi::Keep => None,
         Wasi::Preview1 => Some(preview1::strip(&mut component_ir)?),

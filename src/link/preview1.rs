@@ -19,6 +19,7 @@
 
 mod adapter;
 mod fixup;
+mod own;
 mod verify;
 mod world;
 
@@ -108,6 +109,7 @@ fn edits(component: &Component<'_>) -> Result<Edits> {
         run,
     };
     fixup::drop_unused(&plan, &resolved, &mut edits)?;
+    own::drop_unused(&plan, &mut edits)?;
     nothing_needs(&plan, &edits, &adapters)?;
     Ok(edits)
 }
@@ -127,9 +129,11 @@ fn exports(plan: &Plan<'_, '_>, resolved: &Resolved, adapters: &Adapters) -> Res
         if let Some(post) = &export.post_return {
             export.post_return = Some(source(plan, resolved, post, None)?);
         }
+        let behind = own::behind(plan, resolved, &plan.func(&export.func)?);
+        let of_adapter = matches!(behind, Func::Defined(id, _) if adapters.instances.contains(&id));
         if world::is_run(&export.name) && export.name.ends_with("#run") {
-            let start = match plan.func(&export.func)? {
-                Func::Defined(id, func) if adapters.instances.contains(&id) => {
+            let start = match behind {
+                Func::Defined(id, func) if of_adapter => {
                     let start = adapter::start(plan, id, func);
                     let start = start.ok_or_else(|| entangled("`run` does more than call `_start`".to_owned()))?;
                     source(plan, resolved, &start, None)?
@@ -141,6 +145,8 @@ fn exports(plan: &Plan<'_, '_>, resolved: &Resolved, adapters: &Adapters) -> Res
                 }
             };
             export = Export { name: START.to_owned(), func: start, realloc: None, post_return: None };
+        } else if of_adapter {
+            return Err(entangled(format!("the export `{}` needs the adapter", export.name)));
         }
         exports.push(export);
     }

@@ -268,7 +268,6 @@ fn each_import_allocates_with_its_own_realloc() {
 
 /// C imports a resource that Rust exports: strings, records, variants, lent and given handles.
 #[test]
-#[ignore = "compositions of several memories are not lowered yet"]
 fn a_composition_of_two_languages_does_the_same() {
     let component = guest("shelf");
     let calls = calls(

@@ -8,6 +8,7 @@ mod host;
 mod layout;
 mod lies;
 mod link;
+mod link_async;
 mod oracle;
 mod preview1;
 mod product;

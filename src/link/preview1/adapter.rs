@@ -1,13 +1,12 @@
 //! Recognises preview1 adapters among the instances, and what stands and falls with them.
 
-use super::{entangled, listed};
+use super::{entangled, listed, own};
 use crate::abi::CoreSignature;
 use crate::adapt::PREVIEW1;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::ir::{Def, InstanceId, Item, Space};
 use crate::link::module::{Module, space_of};
 use crate::link::plan::{Const, Func, Global, Plan};
-use crate::link::read::several_memories;
 use crate::link::shims::Resolved;
 use std::collections::BTreeSet;
 use wasmparser::{ExternalKind, KnownCustom, Name, Parser, Payload};
@@ -133,7 +132,7 @@ fn only_adapts(plan: &Plan<'_, '_>, resolved: &Resolved, id: InstanceId) -> Resu
     for (from, name, ty) in &module.imports {
         match space_of(ty) {
             Space::Memory => {}
-            Space::Func => match funcs.next().map(|f| resolved.follow(f)) {
+            Space::Func => match funcs.next().map(|f| own::behind(plan, resolved, f)) {
                 Some(Func::Host(host, _)) if plan.component.hosts[host.index()].name.module.starts_with("wasi:") => {
                     wasi += 1;
                 }
@@ -250,7 +249,11 @@ pub(super) fn source(plan: &Plan<'_, '_>, resolved: &Resolved, def: &Def, user: 
             let func = plan.func(def)?;
             match (resolved.follow(&func), &func) {
                 (Func::Host(id, realloc), _) => Def::Host(*id, *realloc),
-                (Func::Defined(i, f), _) if user.is_none_or(|user| *i < user) => at((*i, *f)),
+                (Func::Defined(i, f), _) if *i < plan.component.own && user.is_none_or(|user| *i < user) => {
+                    at((*i, *f))
+                }
+                // What the linker wrote comes last and is there for all.
+                (Func::Defined(i, f), _) if *i >= plan.component.own => written(plan, *i, *f).unwrap_or(def.clone()),
                 (_, Func::Defined(i, f)) => at((*i, *f)),
                 _ => def.clone(),
             }
@@ -264,6 +267,11 @@ pub(super) fn source(plan: &Plan<'_, '_>, resolved: &Resolved, def: &Def, user: 
         Space::Memory => instance.memories.get(index).map_or(def.clone(), |m| at(*m)),
         Space::Tag => instance.tags.get(index).map_or(def.clone(), |t| at(*t)),
     })
+}
+
+fn written(plan: &Plan<'_, '_>, id: InstanceId, func: u32) -> Option<Def> {
+    let imported = u32::try_from(plan.module(id).imported(Space::Func)).ok()?;
+    Some(Def::Written(id, func.checked_sub(imported)?))
 }
 
 /// Refuses if anything that stays refers to an adapter.
@@ -291,4 +299,9 @@ pub(super) fn none_needed(plan: &Plan<'_, '_>) -> Result<()> {
     Err(Diagnostic::new(Code::NoAdapter, "no module of the component was written for preview1")
         .fact("imports", listed(wasi))
         .hint("rebuild it for `wasm32-wasip1` and link that, or run it on a host of WASI 0.2 (`lowlift serve`)"))
+}
+
+fn several_memories() -> Box<Diagnostic> {
+    Diagnostic::new(Code::SeveralMemories, "preview1 knows one memory, and the component has more than one")
+        .hint("link each part of the composition by itself, or without `--wasi preview1`")
 }

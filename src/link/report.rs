@@ -4,6 +4,7 @@ use super::ir::ModuleId;
 use super::merge::{Dropped, Merged};
 use super::names::NameTable;
 use super::plan::Plan;
+use super::preview1;
 use super::shims::Resolved;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -137,7 +138,8 @@ pub(super) fn report(
         let core = plan.signature(resolved.follow(&func)).ok()??;
         Some(function("", &e.name, &core))
     });
-    let merged_modules = plan.instance_ids().map(|id| {
+    // Instances that `--wasi preview1` took out are empty ones.
+    let merged_modules = plan.instance_ids().filter(|id| plan.module(*id).bytes > preview1::EMPTY.len()).map(|id| {
         let module = plan.module(id);
         MergedModule { name: module.name.map(str::to_owned), size: module.bytes, functions: module.bodies.len() }
     });

@@ -13,6 +13,7 @@ mod link_dead;
 mod lower;
 mod lower_random;
 mod oracle;
+mod preview1;
 mod product;
 mod random;
 mod serve;

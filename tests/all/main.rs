@@ -3,6 +3,7 @@
 mod adapt;
 mod cli;
 mod diff;
+mod echo;
 mod fuzz;
 mod host;
 mod layout;

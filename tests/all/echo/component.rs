@@ -1,0 +1,422 @@
+//! A component from a seed: a callee that gives back what it gets, a caller between it and the root, and sometimes a
+//! third that owns the resource of which handles pass.
+
+use super::code;
+use super::types::{Echo, Ty};
+use super::values::Encoding;
+use crate::random::Xorshift;
+use std::fmt::Write;
+
+/// The interface that the root exports.
+pub(super) const INTERFACE: &str = "echo:test/calls";
+
+/// What a seed decided.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) text: String,
+    pub(super) shape: Shape,
+    /// Of the caller, which is the boundary's, and of the callee.
+    pub(super) encodings: [Encoding; 2],
+    pub(super) echoes: Vec<Echo>,
+}
+
+/// Who is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shape {
+    /// The callee alone, at the root.
+    Callee,
+    /// A caller and a callee, which owns the resource.
+    Pair,
+    /// The resource is of a third component; the callee holds handles of it as the caller does.
+    Three,
+}
+
+/// Records, variants, enums and flags must be named; those inside come first.
+fn nominal(ty: &Ty, out: &mut Vec<Ty>) {
+    ty.children().into_iter().for_each(|ty| nominal(ty, out));
+    if matches!(ty, Ty::Record(_) | Ty::Variant(_) | Ty::Enum(_) | Ty::Flags(_)) && !out.contains(ty) {
+        out.push(ty.clone());
+    }
+}
+
+/// Types with their names in one scope.
+struct Scope<'t> {
+    names: &'t [Ty],
+    prefix: &'static str,
+}
+
+impl Scope<'_> {
+    /// A reference to a type, by name where it has one.
+    fn ty(&self, ty: &Ty) -> String {
+        match self.names.iter().position(|known| known == ty) {
+            Some(index) => format!("{}{index}", self.prefix),
+            None => self.body(ty),
+        }
+    }
+
+    fn body(&self, ty: &Ty) -> String {
+        let case = |name: String, ty: Option<&Ty>| match ty {
+            Some(ty) => format!(r#"(case "{name}" {})"#, self.ty(ty)),
+            None => format!(r#"(case "{name}")"#),
+        };
+        let labels = |letter, count| (0..count).map(|i| format!("\"{letter}{i}\"")).collect::<Vec<_>>().join(" ");
+        let each = |types: &[Ty]| types.iter().map(|ty| self.ty(ty)).collect::<Vec<_>>().join(" ");
+        match ty {
+            Ty::F32 | Ty::F64 | Ty::Bool | Ty::Char | Ty::String => ty.kind(),
+            Ty::U8 | Ty::S8 | Ty::U16 | Ty::S16 | Ty::U32 | Ty::S32 | Ty::U64 | Ty::S64 => ty.kind(),
+            Ty::List(element) => format!("(list {})", self.ty(element)),
+            Ty::Record(fields) => {
+                let field = |(i, ty): (usize, &Ty)| format!(r#"(field "f{i}" {})"#, self.ty(ty));
+                format!("(record {})", fields.iter().enumerate().map(field).collect::<String>())
+            }
+            Ty::Tuple(fields) => format!("(tuple {})", each(fields)),
+            Ty::Variant(cases) => {
+                let cases = cases.iter().enumerate().map(|(i, ty)| case(format!("c{i}"), ty.as_ref()));
+                format!("(variant {})", cases.collect::<String>())
+            }
+            Ty::Enum(count) => format!("(enum {})", labels('e', *count)),
+            Ty::Flags(count) => format!("(flags {})", labels('b', *count)),
+            Ty::Option(some) => format!("(option {})", self.ty(some)),
+            Ty::Result(ok, error) => {
+                let ok = ok.as_ref().map_or_else(String::new, |ty| self.ty(ty));
+                let error = error.as_ref().map_or_else(String::new, |ty| format!("(error {})", self.ty(ty)));
+                format!("(result {ok} {error})")
+            }
+            Ty::Own => "(own $r)".to_owned(),
+            Ty::Borrow => "(borrow $r)".to_owned(),
+        }
+    }
+
+    fn signature(&self, echo: &Echo) -> String {
+        let param = |(i, ty): (usize, &Ty)| format!(r#"(param "p{i}" {})"#, self.ty(ty));
+        let params: String = echo.params.iter().enumerate().map(param).collect();
+        let result = echo.result().map_or_else(String::new, |ty| format!("(result {})", self.ty(&ty)));
+        format!("{params} {result}")
+    }
+
+    /// The types that `wanted` names, defined here and exported.
+    fn exported(&self, wanted: impl Fn(&Ty) -> bool) -> String {
+        let x = self.prefix;
+        self.named(wanted, |i, body| format!("(type {x}{i}' {body}) (export {x}{i} \"t{i}\" (type {x}{i}'))\n"))
+    }
+
+    fn imported(&self, wanted: impl Fn(&Ty) -> bool) -> String {
+        self.named(wanted, |i, body| format!("(type $t{i}' {body}) (import \"t{i}\" (type $t{i} (eq $t{i}')))\n"))
+    }
+
+    fn named(&self, wanted: impl Fn(&Ty) -> bool, line: impl Fn(usize, &str) -> String) -> String {
+        let types = self.names.iter().enumerate().filter(|(_, ty)| wanted(ty));
+        types.map(|(i, ty)| line(i, &self.body(ty))).collect()
+    }
+}
+
+struct Writer<'c> {
+    shape: Shape,
+    encodings: [Encoding; 2],
+    echoes: &'c [Echo],
+    scope: Scope<'c>,
+    /// Whether allocations of caller and callee always move.
+    moves: [bool; 2],
+    /// Whether lifts of caller and callee have a post-return.
+    posts: [bool; 2],
+}
+
+const TICK: &str = r#"(import "tick" (func $tick (param "n" u32) (result u32)))
+    (core func $tick' (canon lower (func $tick)))"#;
+
+/// The owner of the resource: a destructor that counts, and the functions that work on handles.
+const OWNER: &str = r#"(core module $d
+      (import "" "tick" (func $tick (param i32) (result i32)))
+      (global $n (mut i32) (i32.const 0)) (global $sum (mut i32) (i32.const 0)) (global $mode (mut i32) (i32.const 0))
+      (func (export "dtor") (param i32)
+        (if (i32.eq (global.get $mode) (i32.const 1)) (then (drop (call $tick (local.get 0)))))
+        (if (i32.eq (global.get $mode) (i32.const 2)) (then unreachable))
+        (global.set $n (i32.add (global.get $n) (i32.const 1)))
+        (global.set $sum (i32.add (i32.mul (global.get $sum) (i32.const 31)) (local.get 0))))
+      (func (export "n") (result i32) (i32.add (i32.mul (global.get $n) (i32.const 1000000)) (global.get $sum)))
+      (func (export "mode") (param i32) (global.set $mode (local.get 0))))
+    (core instance $d (instantiate $d (with "" (instance (export "tick" (func $tick'))))))
+    (type $r' (resource (rep i32) (dtor (core func $d "dtor"))))
+    (export $r "r" (type $r'))
+    (core func $new (canon resource.new $r'))
+    (core func $rep (canon resource.rep $r'))
+    (core func $drop (canon resource.drop $r'))
+    (core module $o
+      (import "" "new" (func $new (param i32) (result i32)))
+      (import "" "rep" (func $rep (param i32) (result i32)))
+      (import "" "drop" (func $drop (param i32)))
+      (func (export "make") (param i32) (result i32) (call $new (local.get 0)))
+      (func (export "rep") (param i32) (result i32) (call $rep (local.get 0)))
+      (func (export "drop") (param i32) (call $drop (local.get 0)))
+      (func (export "take") (param i32) (result i32) (local i32)
+        (local.set 1 (call $rep (local.get 0))) (call $drop (local.get 0)) (local.get 1))
+      (func (export "peek") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
+      (func (export "pass") (param i32) (result i32) (local.get 0)))
+    (core instance $o (instantiate $o (with "" (instance
+      (export "new" (func $new)) (export "rep" (func $rep)) (export "drop" (func $drop))))))
+    (func (export "make") (param "n" u32) (result (own $r)) (canon lift (core func $o "make")))
+    (func (export "take") (param "h" (own $r)) (result u32) (canon lift (core func $o "take")))
+    (func (export "peek") (param "h" (borrow $r)) (result u32) (canon lift (core func $o "peek")))
+    (func (export "pass") (param "h" (own $r)) (result (own $r)) (canon lift (core func $o "pass")))
+    (func (export "o-new") (param "n" u32) (result u32) (canon lift (core func $o "make")))
+    (func (export "o-rep") (param "h" u32) (result u32) (canon lift (core func $o "rep")))
+    (func (export "o-drop") (param "h" u32) (canon lift (core func $o "drop")))
+    (func (export "dtors") (result u32) (canon lift (core func $d "n")))
+    (func (export "d-mode") (param "m" u32) (canon lift (core func $d "mode")))
+"#;
+
+/// What the caller does with handles: it names them by number, right or wrong.
+const HANDLES: [(&str, &str, &str); 5] = [
+    ("make", r#"(param "n" u32) (result (own $r))"#, r#"(param "n" u32) (result u32)"#),
+    ("take", r#"(param "h" (own $r)) (result u32)"#, r#"(param "n" u32) (result u32)"#),
+    ("peek", r#"(param "h" (borrow $r)) (result u32)"#, r#"(param "n" u32) (result u32)"#),
+    ("pass", r#"(param "h" (own $r)) (result (own $r))"#, r#"(param "n" u32) (result u32)"#),
+    ("via", r#"(param "h" (borrow $r)) (result u32)"#, r#"(param "n" u32) (result u32)"#),
+];
+
+impl Writer<'_> {
+    /// Functions of the owner that the caller calls; `via` is the callee's way to the third.
+    fn handles(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+        match self.shape {
+            Shape::Callee => &[],
+            Shape::Pair => &HANDLES[..4],
+            Shape::Three => &HANDLES,
+        }
+    }
+
+    fn lift(&self, side: usize, ty: &str, name: &str, core: &str, post: Option<usize>) -> String {
+        let post = post.filter(|_| self.posts[side]);
+        let post = post.map_or_else(String::new, |i| format!(r#"(post-return (core func $m "post{i}"))"#));
+        format!(
+            "(func (export \"{name}\") {ty} (canon lift (core func $m \"{core}\") {} {post}))\n",
+            self.options(side)
+        )
+    }
+
+    fn options(&self, side: usize) -> String {
+        let encoding = self.encodings[side].name();
+        format!(r#"(memory $mem "memory") (realloc (func $mem "realloc")) string-encoding={encoding}"#)
+    }
+
+    /// Counters and switches of a side, at the root.
+    fn switches(&self) -> String {
+        let plain = |name: &str, ty: &str| format!("(func (export \"{name}\") {ty} (canon lift (core func $m \"{name}\")))\n");
+        [
+            plain("posts", "(result u32)"),
+            plain("count", "(result u32)"),
+            plain("mode", r#"(param "m" u32)"#),
+            plain("post-mode", r#"(param "m" u32)"#),
+        ]
+        .concat()
+    }
+
+    fn callee(&self) -> String {
+        let three = self.shape == Shape::Three;
+        let mut out = format!("(component $callee\n    {TICK}\n    {}\n", code::memory(self.moves[1]));
+        let (mut imports, mut given) = (String::new(), String::new());
+        match self.shape {
+            Shape::Callee => {}
+            Shape::Pair => out.push_str(OWNER),
+            Shape::Three => {
+                out.push_str(
+                    r#"(import "r" (type $r (sub resource))) (core func $drop (canon resource.drop $r))
+                    (import "peek" (func $peek (param "h" (borrow $r)) (result u32)))
+                    (core func $peek' (canon lower (func $peek)))"#,
+                );
+                imports.push_str(
+                    r#"(import "" "drop" (func $drop (param i32))) (import "" "peek" (func $peek (param i32) (result i32)))"#,
+                );
+                given.push_str(r#"(export "drop" (func $drop)) (export "peek" (func $peek'))"#);
+            }
+        }
+        out.push_str(&self.scope.exported(|_| true));
+        let _ = write!(
+            out,
+            r#"(core module $m
+      (import "" "tick" (func $tick (param i32) (result i32)))
+      (import "mem" "memory" (memory 1)) (import "mem" "count" (func $count (result i32))) (import "mem" "mode" (func $mode (param i32)))
+      {imports} (global $keep (mut i32) (i32.const 0))
+      (func (export "keep") (param i32) (global.set $keep (local.get 0)))
+      {}
+"#,
+            code::POSTS
+        );
+        if three {
+            out.push_str(
+                r#"(func (export "via") (param i32) (result i32) (call $peek (local.get 0))
+                (if (i32.eqz (global.get $keep)) (then (call $drop (local.get 0)))))"#,
+            );
+        }
+        for (i, echo) in self.echoes.iter().enumerate() {
+            let _ = writeln!(out, "{}\n{}", code::echo(i, echo, three), code::post(i, echo));
+        }
+        let _ = writeln!(
+            out,
+            r#") (core instance $m (instantiate $m (with "mem" (instance $mem)) (with "" (instance (export "tick" (func $tick')) {given}))))"#
+        );
+        for (i, echo) in self.echoes.iter().enumerate() {
+            out.push_str(&self.lift(1, &self.scope.signature(echo), &format!("f{i}"), &format!("f{i}"), Some(i)));
+        }
+        if three {
+            out.push_str(r#"(func (export "via") (param "h" (borrow $r)) (result u32) (canon lift (core func $m "via")))"#);
+            out.push_str(r#"(func (export "keep") (param "m" u32) (canon lift (core func $m "keep")))"#);
+        }
+        out + &self.switches() + ")\n"
+    }
+
+    fn caller(&self) -> String {
+        let mut out = format!("(component $caller\n    {TICK}\n    {}\n", code::memory(self.moves[0]));
+        let _ = writeln!(
+            out,
+            r#"(import "log" (func $log (param "n" u32) (param "s" string) (result u32)))
+    (core func $log' (canon lower (func $log) {}))
+    (import "r" (type $r (sub resource))) (core func $drop' (canon resource.drop $r))"#,
+            self.options(0)
+        );
+        out.push_str(&self.scope.imported(|_| true));
+        let said = if self.encodings[0] == Encoding::Utf16 { r"h\00i\00" } else { "hi" };
+        let mut module = format!(
+            r#"(core module $m
+      (import "" "tick" (func $tick (param i32) (result i32))) (import "" "log" (func $log (param i32 i32 i32) (result i32)))
+      (import "" "drop" (func $drop (param i32)))
+      (import "mem" "memory" (memory 1)) (import "mem" "count" (func $count (result i32))) (import "mem" "mode" (func $mode (param i32)))
+      (import "mem" "reset" (func $reset)) (import "mem" "used" (func $used (result i32)))
+"#
+        );
+        let mut bodies = format!("(data (i32.const 0x300) \"{said}\")\n(func (export \"drop\") (param i32) (call $drop (local.get 0)))\n");
+        let (mut given, mut lifts) = (String::new(), String::new());
+        for (i, echo) in self.echoes.iter().enumerate() {
+            let ty = self.scope.signature(echo);
+            let _ = writeln!(out, r#"(import "f{i}" (func $f{i} {ty})) (core func $f{i}' (canon lower (func $f{i}) {}))"#, self.options(0));
+            let _ = writeln!(module, r#"(import "" "f{i}" (func $f{i} {}))"#, code::lowered(echo));
+            let _ = write!(given, r#"(export "f{i}" (func $f{i}'))"#);
+            if !echo.has_handles() {
+                let _ = writeln!(bodies, "{}\n{}", code::run(i, echo), code::post(i, echo));
+                lifts.push_str(&self.lift(0, &ty, &format!("run{i}"), &format!("run{i}"), Some(i)));
+            }
+            bodies.push_str(&code::raw(i, echo));
+            let ty = r#"(param "at" u32) (param "image" (list u8)) (param "args" (list u64)) (result (tuple (list u8) (list u8)))"#;
+            lifts.push_str(&self.lift(0, ty, &format!("raw{i}"), &format!("raw{i}"), None));
+        }
+        for (name, inner, outer) in self.handles() {
+            let _ = writeln!(out, r#"(import "{name}" (func ${name} {inner})) (core func ${name}' (canon lower (func ${name})))"#);
+            let _ = writeln!(module, r#"(import "" "{name}" (func ${name} (param i32) (result i32)))"#);
+            let _ = write!(given, r#"(export "{name}" (func ${name}'))"#);
+            let _ = writeln!(bodies, r#"(func (export "{name}") (param i32) (result i32) (call ${name} (local.get 0)))"#);
+            lifts.push_str(&self.lift(0, outer, &format!("c-{name}"), name, None));
+        }
+        lifts.push_str(&self.lift(0, r#"(param "h" u32)"#, "c-drop", "drop", None));
+        let _ = writeln!(
+            out,
+            r#"{module} {} {bodies})
+    (core instance $m (instantiate $m (with "mem" (instance $mem)) (with "" (instance
+      (export "tick" (func $tick')) (export "log" (func $log')) (export "drop" (func $drop')) {given}))))"#,
+            code::POSTS
+        );
+        out + &lifts + &self.switches() + ")\n"
+    }
+
+    /// Which of its functions the root exports in its interface, under names that types can have there.
+    fn at_root(&self) -> Vec<(usize, &Echo)> {
+        self.echoes.iter().enumerate().filter(|(_, echo)| !echo.has_handles()).collect()
+    }
+
+    fn root(&self) -> String {
+        let mut out = String::from(
+            "(component\n  (import \"tick\" (func $tick (param \"n\" u32) (result u32)))\n",
+        );
+        let mut named = Vec::new();
+        self.at_root().iter().for_each(|(_, echo)| {
+            echo.params.iter().chain(echo.result().as_ref()).for_each(|ty| nominal(ty, &mut named));
+        });
+        let wanted = |ty: &Ty| named.contains(ty);
+        let with = |kind: &str, from: &str, name: &str| format!(" (with \"{name}\" ({kind} {from} \"{name}\"))");
+        let types = |from: &str, wanted: &dyn Fn(&Ty) -> bool| {
+            self.scope.named(wanted, |i, _| with("type", from, &format!("t{i}")))
+        };
+        let switches = |side: &str, instance: &str| {
+            let one = |name: &&str| format!("  (export \"{side}-{name}\" (func {instance} \"{name}\"))\n");
+            ["posts", "count", "mode", "post-mode"].iter().map(one).collect::<String>()
+        };
+        let (mut instances, mut exports) = (String::new(), switches("a", "$a"));
+        let owner = if self.shape == Shape::Three { "$base" } else { "$a" };
+        if self.shape == Shape::Three {
+            let _ = writeln!(out, "(component $base\n    {TICK}\n    {OWNER})");
+            instances.push_str("  (instance $base (instantiate $base (with \"tick\" (func $tick))))\n");
+        }
+        out.push_str(&self.callee());
+        let from_base = if self.shape == Shape::Three { with("type", owner, "r") + &with("func", owner, "peek") } else { String::new() };
+        let _ = writeln!(instances, "  (instance $a (instantiate $callee (with \"tick\" (func $tick)){from_base}))");
+        if self.shape != Shape::Callee {
+            out.insert_str(out.find('\n').map_or(0, |at| at + 1), "  (import \"log\" (func $log (param \"n\" u32) (param \"s\" string) (result u32)))\n");
+            out.push_str(&self.caller());
+            let mut given = types("$a", &|_| true) + &with("type", owner, "r");
+            (0..self.echoes.len()).for_each(|i| given += &with("func", "$a", &format!("f{i}")));
+            for (name, ..) in self.handles() {
+                given += &with("func", if *name == "via" { "$a" } else { owner }, name);
+                let _ = writeln!(exports, "  (export \"c-{name}\" (func $b \"c-{name}\"))");
+            }
+            let _ = writeln!(instances, "  (instance $b (instantiate $caller (with \"tick\" (func $tick)) (with \"log\" (func $log)){given}))");
+            exports += &switches("b", "$b");
+            for name in ["o-new", "o-rep", "o-drop", "dtors", "d-mode"] {
+                let _ = writeln!(exports, "  (export \"{name}\" (func {owner} \"{name}\"))");
+            }
+            exports += "  (export \"c-drop\" (func $b \"c-drop\"))\n";
+            (0..self.echoes.len()).for_each(|i| exports += &format!("  (export \"raw{i}\" (func $b \"raw{i}\"))\n"));
+            if self.shape == Shape::Three {
+                exports += "  (export \"keep\" (func $a \"keep\"))\n";
+            }
+        }
+        out.push_str(&instances);
+        if !self.at_root().is_empty() {
+            out.push_str(&self.interface(&wanted, &types("$a", &wanted)));
+        }
+        out + &exports + ")\n"
+    }
+
+    /// Functions whose types have names are exported as an interface; a component gives it its shape.
+    fn interface(&self, wanted: &dyn Fn(&Ty) -> bool, types: &str) -> String {
+        let outside = Scope { names: self.scope.names, prefix: "$x" };
+        let mut shape = format!("(component $shape\n{}", self.scope.imported(wanted));
+        let (mut exports, mut given) = (String::new(), types.to_owned());
+        for (i, echo) in self.at_root() {
+            let _ = writeln!(shape, r#"(import "run{i}" (func $run{i} {}))"#, self.scope.signature(echo));
+            let _ = writeln!(exports, r#"(export "run{i}" (func $run{i}) (func {}))"#, outside.signature(echo));
+            let from = if self.shape == Shape::Callee { format!("$a \"f{i}\"") } else { format!("$b \"run{i}\"") };
+            let _ = write!(given, " (with \"run{i}\" (func {from}))");
+        }
+        shape += &outside.exported(wanted);
+        format!("{shape}{exports})\n  (instance $shape (instantiate $shape{given}))\n  (export \"{INTERFACE}\" (instance $shape))\n")
+    }
+}
+
+/// The component of a seed.
+pub(super) fn component(seed: u64) -> Case {
+    // Neighbouring seeds must not begin alike.
+    let mut random = Xorshift(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    (0..8).for_each(|_| {
+        random.below(2);
+    });
+    let shape = [Shape::Callee, Shape::Pair, Shape::Pair, Shape::Pair, Shape::Three][random.below(5)];
+    let mut encodings = [Encoding::ALL[random.below(3)], Encoding::ALL[random.below(3)]];
+    if shape == Shape::Callee {
+        encodings[0] = encodings[1];
+    }
+    let echoes: Vec<Echo> = (0..=random.below(3)).map(|_| echo(&mut random, shape != Shape::Callee)).collect();
+    let mut named = Vec::new();
+    for echo in &echoes {
+        echo.params.iter().chain(echo.result().as_ref()).for_each(|ty| nominal(ty, &mut named));
+    }
+    let mut pair = || [random.below(2) == 0, random.below(2) == 0];
+    let (moves, posts) = (pair(), pair());
+    let scope = Scope { names: &named, prefix: "$t" };
+    let text = Writer { shape, encodings, echoes: &echoes, scope, moves, posts }.root();
+    Case { text, shape, encodings, echoes }
+}
+
+fn echo(random: &mut Xorshift, handles: bool) -> Echo {
+    let handles = handles && random.below(3) == 0;
+    let count = if random.below(4) == 0 { random.below(21) } else { 1 + random.below(4) };
+    let mut leaves = 40;
+    Echo { params: (0..count).map(|_| Ty::random(random, 3, &mut leaves, handles)).collect() }
+}

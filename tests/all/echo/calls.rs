@@ -2,9 +2,9 @@
 
 use super::code::{END, HEAP, IMAGE};
 use super::component::{Case, INTERFACE, Shape};
-use super::host::Call;
+use super::host::{Call, Outcome};
 use super::types::{Echo, Ty};
-use super::values::{self, Abi, Guest, Trapped};
+use super::values::{self, Abi, Guest, Handles, Trapped};
 use crate::random::Xorshift;
 use wasmtime::component::Val;
 
@@ -86,9 +86,11 @@ fn spoil(random: &mut Xorshift, words: &mut [u64], image: &mut [u8]) {
     }
 }
 
-fn raw(index: usize, echo: &Echo, case: &Case, random: &mut Xorshift) -> Call {
+fn raw(index: usize, echo: &Echo, case: &Case, live: &Handles, random: &mut Xorshift) -> Call {
     let mut image = Image::default();
-    let args: Vec<Val> = echo.params.iter().map(|ty| values::random(ty, random)).collect();
+    // What is moved away comes back under the same numbers: the last that is free is taken first.
+    let mut free = live.clone();
+    let args: Vec<Val> = echo.params.iter().map(|ty| values::random(ty, random, &mut free)).collect();
     let mut abi = Abi { guest: &mut image, encoding: case.encodings[0] };
     let words = if echo.spilled() {
         let all = Ty::Tuple(echo.params.clone());
@@ -100,7 +102,7 @@ fn raw(index: usize, echo: &Echo, case: &Case, random: &mut Xorshift) -> Call {
     };
     // What does not fit is passed as nothing, which is hostile too.
     let mut words = words.unwrap_or_else(|_| vec![0; echo.core_params().len()]);
-    if random.below(5) > 0 {
+    if random.below(3) > 0 {
         spoil(random, &mut words, &mut image.0);
     }
     let list = |ty| Ty::List(Box::new(ty));
@@ -108,6 +110,7 @@ fn raw(index: usize, echo: &Echo, case: &Case, random: &mut Xorshift) -> Call {
         export: format!("raw{index}"),
         params: vec![Ty::U32, list(Ty::U8), list(Ty::U64)],
         result: Some(Ty::Tuple(vec![list(Ty::U8), list(Ty::U8)])),
+        want: None,
         args: vec![
             Val::U32(IMAGE),
             Val::List(image.0.into_iter().map(Val::U8).collect()),
@@ -117,11 +120,17 @@ fn raw(index: usize, echo: &Echo, case: &Case, random: &mut Xorshift) -> Call {
 }
 
 fn honest(index: usize, echo: &Echo, random: &mut Xorshift) -> Call {
+    let args: Vec<Val> = echo.params.iter().map(|ty| values::random(ty, random, &mut Handles::default())).collect();
     Call {
         export: format!("{INTERFACE}#run{index}"),
         params: echo.params.clone(),
         result: echo.result(),
-        args: echo.params.iter().map(|ty| values::random(ty, random)).collect(),
+        want: match args.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            many => Some(Val::Tuple(many.to_vec())),
+        },
+        args,
     }
 }
 
@@ -131,6 +140,7 @@ fn number(name: impl Into<String>, arg: Option<u32>, result: bool) -> Call {
         export: name.into(),
         params: arg.iter().map(|_| Ty::U32).collect(),
         result: result.then_some(Ty::U32),
+        want: None,
         args: arg.map(Val::U32).into_iter().collect(),
     }
 }
@@ -145,8 +155,8 @@ pub(super) fn counters(case: &Case) -> Vec<Call> {
     names.into_iter().map(|name| number(name, None, true)).collect()
 }
 
-pub(super) fn random(case: &Case, random: &mut Xorshift) -> Call {
-    let small = |random: &mut Xorshift| Some(if random.below(12) == 0 { random.below(1 << 32) } else { random.below(6) } as u32);
+/// A call, by chance.
+pub(super) fn random(case: &Case, live: &Handles, random: &mut Xorshift) -> Call {
     let index = random.below(case.echoes.len());
     let echo = &case.echoes[index];
     let alone = case.shape == Shape::Callee;
@@ -164,14 +174,35 @@ pub(super) fn random(case: &Case, random: &mut Xorshift) -> Call {
             let name = if case.shape == Shape::Three { ["d-mode", "keep"][random.below(2)] } else { "d-mode" };
             number(name, Some(random.below(3) as u32), false)
         }
-        3..=6 if !alone => {
-            let via = if case.shape == Shape::Three { "c-via" } else { "c-peek" };
-            let names = ["c-make", "c-make", "c-make", "c-take", "c-peek", "c-pass", "c-pass", via, "c-drop", "o-new", "o-rep", "o-drop"];
-            let name = names[random.below(names.len())];
-            number(name, small(random), !name.ends_with("drop"))
-        }
-        7..=11 if !alone => raw(index, echo, case, random),
+        2..=6 if !alone => handle(case.shape, live, random),
+        7..=11 if !alone => raw(index, echo, case, live, random),
         _ if !echo.has_handles() => honest(index, echo, random),
-        _ => raw(index, echo, case, random),
+        _ => raw(index, echo, case, live, random),
+    }
+}
+
+/// Something that is done with one handle. The caller's functions are `c-`; the owner's, which has a table of its own, `o-`.
+fn handle(shape: Shape, live: &Handles, random: &mut Xorshift) -> Call {
+    const NAMES: [&str; 12] = [
+        "c-make", "c-make", "c-make", "c-make", "c-take", "c-peek", "c-pass", "c-drop", "c-via", "o-new", "o-rep",
+        "o-drop",
+    ];
+    let name = match NAMES[random.below(if live.0.is_empty() { 4 } else { NAMES.len() })] {
+        "c-via" if shape != Shape::Three => "c-peek",
+        // The owner's own handles are seldom there, and a trap ends all.
+        "o-rep" | "o-drop" if random.below(3) > 0 => "o-new",
+        name => name,
+    };
+    let arg = if name.ends_with("make") || name == "o-new" { random.below(1 << 32) as u32 } else { live.any(random) };
+    number(name, Some(arg), !name.ends_with("drop"))
+}
+
+/// What the caller knows of its handles after a call.
+pub(super) fn learn(live: &mut Handles, call: &Call, outcome: &Outcome) {
+    match (&outcome.result, call.export.as_str(), call.args.as_slice()) {
+        (None, ..) => live.0.clear(),
+        (Some(Some(Val::U32(made))), "c-make", _) => live.0.push(*made),
+        (Some(_), "c-take" | "c-drop", [Val::U32(gone)]) => live.0.retain(|handle| handle != gone),
+        _ => {}
     }
 }

@@ -2,6 +2,7 @@
 //! third that owns the resource of which handles pass.
 
 use super::code;
+use super::scope::{Scope, nominal};
 use super::types::{Echo, Ty};
 use super::values::Encoding;
 use crate::random::Xorshift;
@@ -29,85 +30,6 @@ pub(super) enum Shape {
     Pair,
     /// The resource is of a third component; the callee holds handles of it as the caller does.
     Three,
-}
-
-/// Records, variants, enums and flags must be named; those inside come first.
-fn nominal(ty: &Ty, out: &mut Vec<Ty>) {
-    ty.children().into_iter().for_each(|ty| nominal(ty, out));
-    if matches!(ty, Ty::Record(_) | Ty::Variant(_) | Ty::Enum(_) | Ty::Flags(_)) && !out.contains(ty) {
-        out.push(ty.clone());
-    }
-}
-
-/// Types with their names in one scope.
-struct Scope<'t> {
-    names: &'t [Ty],
-    prefix: &'static str,
-}
-
-impl Scope<'_> {
-    /// A reference to a type, by name where it has one.
-    fn ty(&self, ty: &Ty) -> String {
-        match self.names.iter().position(|known| known == ty) {
-            Some(index) => format!("{}{index}", self.prefix),
-            None => self.body(ty),
-        }
-    }
-
-    fn body(&self, ty: &Ty) -> String {
-        let case = |name: String, ty: Option<&Ty>| match ty {
-            Some(ty) => format!(r#"(case "{name}" {})"#, self.ty(ty)),
-            None => format!(r#"(case "{name}")"#),
-        };
-        let labels = |letter, count| (0..count).map(|i| format!("\"{letter}{i}\"")).collect::<Vec<_>>().join(" ");
-        let each = |types: &[Ty]| types.iter().map(|ty| self.ty(ty)).collect::<Vec<_>>().join(" ");
-        match ty {
-            Ty::F32 | Ty::F64 | Ty::Bool | Ty::Char | Ty::String => ty.kind(),
-            Ty::U8 | Ty::S8 | Ty::U16 | Ty::S16 | Ty::U32 | Ty::S32 | Ty::U64 | Ty::S64 => ty.kind(),
-            Ty::List(element) => format!("(list {})", self.ty(element)),
-            Ty::Record(fields) => {
-                let field = |(i, ty): (usize, &Ty)| format!(r#"(field "f{i}" {})"#, self.ty(ty));
-                format!("(record {})", fields.iter().enumerate().map(field).collect::<String>())
-            }
-            Ty::Tuple(fields) => format!("(tuple {})", each(fields)),
-            Ty::Variant(cases) => {
-                let cases = cases.iter().enumerate().map(|(i, ty)| case(format!("c{i}"), ty.as_ref()));
-                format!("(variant {})", cases.collect::<String>())
-            }
-            Ty::Enum(count) => format!("(enum {})", labels('e', *count)),
-            Ty::Flags(count) => format!("(flags {})", labels('b', *count)),
-            Ty::Option(some) => format!("(option {})", self.ty(some)),
-            Ty::Result(ok, error) => {
-                let ok = ok.as_ref().map_or_else(String::new, |ty| self.ty(ty));
-                let error = error.as_ref().map_or_else(String::new, |ty| format!("(error {})", self.ty(ty)));
-                format!("(result {ok} {error})")
-            }
-            Ty::Own => "(own $r)".to_owned(),
-            Ty::Borrow => "(borrow $r)".to_owned(),
-        }
-    }
-
-    fn signature(&self, echo: &Echo) -> String {
-        let param = |(i, ty): (usize, &Ty)| format!(r#"(param "p{i}" {})"#, self.ty(ty));
-        let params: String = echo.params.iter().enumerate().map(param).collect();
-        let result = echo.result().map_or_else(String::new, |ty| format!("(result {})", self.ty(&ty)));
-        format!("{params} {result}")
-    }
-
-    /// The types that `wanted` names, defined here and exported.
-    fn exported(&self, wanted: impl Fn(&Ty) -> bool) -> String {
-        let x = self.prefix;
-        self.named(wanted, |i, body| format!("(type {x}{i}' {body}) (export {x}{i} \"t{i}\" (type {x}{i}'))\n"))
-    }
-
-    fn imported(&self, wanted: impl Fn(&Ty) -> bool) -> String {
-        self.named(wanted, |i, body| format!("(type $t{i}' {body}) (import \"t{i}\" (type $t{i} (eq $t{i}')))\n"))
-    }
-
-    fn named(&self, wanted: impl Fn(&Ty) -> bool, line: impl Fn(usize, &str) -> String) -> String {
-        let types = self.names.iter().enumerate().filter(|(_, ty)| wanted(ty));
-        types.map(|(i, ty)| line(i, &self.body(ty))).collect()
-    }
 }
 
 struct Writer<'c> {
@@ -200,7 +122,8 @@ impl Writer<'_> {
 
     /// Counters and switches of a side, at the root.
     fn switches(&self) -> String {
-        let plain = |name: &str, ty: &str| format!("(func (export \"{name}\") {ty} (canon lift (core func $m \"{name}\")))\n");
+        let plain =
+            |name: &str, ty: &str| format!("(func (export \"{name}\") {ty} (canon lift (core func $m \"{name}\")))\n");
         [
             plain("posts", "(result u32)"),
             plain("count", "(result u32)"),
@@ -258,7 +181,9 @@ impl Writer<'_> {
             out.push_str(&self.lift(1, &self.scope.signature(echo), &format!("f{i}"), &format!("f{i}"), Some(i)));
         }
         if three {
-            out.push_str(r#"(func (export "via") (param "h" (borrow $r)) (result u32) (canon lift (core func $m "via")))"#);
+            out.push_str(
+                r#"(func (export "via") (param "h" (borrow $r)) (result u32) (canon lift (core func $m "via")))"#,
+            );
             out.push_str(r#"(func (export "keep") (param "m" u32) (canon lift (core func $m "keep")))"#);
         }
         out + &self.switches() + ")\n"
@@ -283,11 +208,17 @@ impl Writer<'_> {
       (import "mem" "reset" (func $reset)) (import "mem" "used" (func $used (result i32)))
 "#
         );
-        let mut bodies = format!("(data (i32.const 0x300) \"{said}\")\n(func (export \"drop\") (param i32) (call $drop (local.get 0)))\n");
+        let mut bodies = format!(
+            "(data (i32.const 0x300) \"{said}\")\n(func (export \"drop\") (param i32) (call $drop (local.get 0)))\n"
+        );
         let (mut given, mut lifts) = (String::new(), String::new());
         for (i, echo) in self.echoes.iter().enumerate() {
             let ty = self.scope.signature(echo);
-            let _ = writeln!(out, r#"(import "f{i}" (func $f{i} {ty})) (core func $f{i}' (canon lower (func $f{i}) {}))"#, self.options(0));
+            let _ = writeln!(
+                out,
+                r#"(import "f{i}" (func $f{i} {ty})) (core func $f{i}' (canon lower (func $f{i}) {}))"#,
+                self.options(0)
+            );
             let _ = writeln!(module, r#"(import "" "f{i}" (func $f{i} {}))"#, code::lowered(echo));
             let _ = write!(given, r#"(export "f{i}" (func $f{i}'))"#);
             if !echo.has_handles() {
@@ -299,10 +230,14 @@ impl Writer<'_> {
             lifts.push_str(&self.lift(0, ty, &format!("raw{i}"), &format!("raw{i}"), None));
         }
         for (name, inner, outer) in self.handles() {
-            let _ = writeln!(out, r#"(import "{name}" (func ${name} {inner})) (core func ${name}' (canon lower (func ${name})))"#);
+            let _ = writeln!(
+                out,
+                r#"(import "{name}" (func ${name} {inner})) (core func ${name}' (canon lower (func ${name})))"#
+            );
             let _ = writeln!(module, r#"(import "" "{name}" (func ${name} (param i32) (result i32)))"#);
             let _ = write!(given, r#"(export "{name}" (func ${name}'))"#);
-            let _ = writeln!(bodies, r#"(func (export "{name}") (param i32) (result i32) (call ${name} (local.get 0)))"#);
+            let _ =
+                writeln!(bodies, r#"(func (export "{name}") (param i32) (result i32) (call ${name} (local.get 0)))"#);
             lifts.push_str(&self.lift(0, outer, &format!("c-{name}"), name, None));
         }
         lifts.push_str(&self.lift(0, r#"(param "h" u32)"#, "c-drop", "drop", None));
@@ -322,9 +257,7 @@ impl Writer<'_> {
     }
 
     fn root(&self) -> String {
-        let mut out = String::from(
-            "(component\n  (import \"tick\" (func $tick (param \"n\" u32) (result u32)))\n",
-        );
+        let mut out = String::from("(component\n  (import \"tick\" (func $tick (param \"n\" u32) (result u32)))\n");
         let mut named = Vec::new();
         self.at_root().iter().for_each(|(_, echo)| {
             echo.params.iter().chain(echo.result().as_ref()).for_each(|ty| nominal(ty, &mut named));
@@ -345,10 +278,17 @@ impl Writer<'_> {
             instances.push_str("  (instance $base (instantiate $base (with \"tick\" (func $tick))))\n");
         }
         out.push_str(&self.callee());
-        let from_base = if self.shape == Shape::Three { with("type", owner, "r") + &with("func", owner, "peek") } else { String::new() };
+        let from_base = if self.shape == Shape::Three {
+            with("type", owner, "r") + &with("func", owner, "peek")
+        } else {
+            String::new()
+        };
         let _ = writeln!(instances, "  (instance $a (instantiate $callee (with \"tick\" (func $tick)){from_base}))");
         if self.shape != Shape::Callee {
-            out.insert_str(out.find('\n').map_or(0, |at| at + 1), "  (import \"log\" (func $log (param \"n\" u32) (param \"s\" string) (result u32)))\n");
+            out.insert_str(
+                out.find('\n').map_or(0, |at| at + 1),
+                "  (import \"log\" (func $log (param \"n\" u32) (param \"s\" string) (result u32)))\n",
+            );
             out.push_str(&self.caller());
             let mut given = types("$a", &|_| true) + &with("type", owner, "r");
             (0..self.echoes.len()).for_each(|i| given += &with("func", "$a", &format!("f{i}")));
@@ -356,7 +296,10 @@ impl Writer<'_> {
                 given += &with("func", if *name == "via" { "$a" } else { owner }, name);
                 let _ = writeln!(exports, "  (export \"c-{name}\" (func $b \"c-{name}\"))");
             }
-            let _ = writeln!(instances, "  (instance $b (instantiate $caller (with \"tick\" (func $tick)) (with \"log\" (func $log)){given}))");
+            let _ = writeln!(
+                instances,
+                "  (instance $b (instantiate $caller (with \"tick\" (func $tick)) (with \"log\" (func $log)){given}))"
+            );
             exports += &switches("b", "$b");
             for name in ["o-new", "o-rep", "o-drop", "dtors", "d-mode"] {
                 let _ = writeln!(exports, "  (export \"{name}\" (func {owner} \"{name}\"))");
@@ -386,7 +329,9 @@ impl Writer<'_> {
             let _ = write!(given, " (with \"run{i}\" (func {from}))");
         }
         shape += &outside.exported(wanted);
-        format!("{shape}{exports})\n  (instance $shape (instantiate $shape{given}))\n  (export \"{INTERFACE}\" (instance $shape))\n")
+        format!(
+            "{shape}{exports})\n  (instance $shape (instantiate $shape{given}))\n  (export \"{INTERFACE}\" (instance $shape))\n"
+        )
     }
 }
 

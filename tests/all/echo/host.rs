@@ -12,6 +12,8 @@ pub(super) struct Call {
     pub(super) params: Vec<Ty>,
     pub(super) result: Option<Ty>,
     pub(super) args: Vec<Val>,
+    /// What it must give where it gives anything, if that is known.
+    pub(super) want: Option<Val>,
 }
 
 /// What a call gave, and what the guest called meanwhile.
@@ -58,7 +60,9 @@ impl Component {
         let component = wasmtime::component::Component::from_binary(engine, wasm)?;
         let mut linker = wasmtime::component::Linker::<State>::new(engine);
         let mut root = linker.root();
-        root.func_wrap("tick", |mut cx: wasmtime::StoreContextMut<'_, State>, (n,): (u32,)| Ok((cx.data_mut().tick(n),)))?;
+        root.func_wrap("tick", |mut cx: wasmtime::StoreContextMut<'_, State>, (n,): (u32,)| {
+            Ok((cx.data_mut().tick(n),))
+        })?;
         root.func_wrap("log", |mut cx: wasmtime::StoreContextMut<'_, State>, (n, text): (u32, String)| {
             Ok((cx.data_mut().log(n, &text),))
         })?;

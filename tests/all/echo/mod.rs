@@ -6,6 +6,7 @@ mod calls;
 mod code;
 mod component;
 mod host;
+mod scope;
 mod tally;
 mod types;
 mod values;
@@ -14,8 +15,9 @@ use crate::random::Xorshift;
 use component::{Case, component};
 use host::{Call, Component, Lowered, Outcome, Subject, Wasmi, Wasmtime};
 use lowlift::link::{Options, link, rewrap};
+use std::path::Path;
 use tally::Tally;
-use values::Encoding;
+use values::{Encoding, Handles};
 
 /// Calls of one component.
 const CALLS: u64 = 40;
@@ -96,12 +98,14 @@ fn compare(engine: &wasmtime::Engine, seed: u64, count: u64, tally: &mut Tally) 
         let mut random = Xorshift(seed ^ 0x2545_f491_4f6c_dd1d);
         let mut subjects = programs.subjects()?;
         let mut history: Vec<Call> = Vec::new();
-        let mut dead = false;
+        let (mut live, mut dead) = (Handles::default(), false);
         for _ in 0..count {
-            let call = calls::random(&case, &mut random);
+            let call = calls::random(&case, &live, &mut random);
             history.push(call.clone());
-            let outcome = agree(&mut subjects, &call).map_err(|what| format!("{what}\nhistory: {}", shown(&history)))?;
+            let outcome =
+                agree(&mut subjects, &call).map_err(|what| format!("{what}\nhistory: {}", shown(&history)))?;
             tally.call(&case, &call, &outcome);
+            calls::learn(&mut live, &call, &outcome);
             // A trap is the end of an instance, and now and then somebody calls it again.
             dead |= outcome.result.is_none();
             if dead && random.below(4) > 0 {
@@ -111,7 +115,8 @@ fn compare(engine: &wasmtime::Engine, seed: u64, count: u64, tally: &mut Tally) 
         }
         for call in calls::counters(&case) {
             history.push(call.clone());
-            let outcome = agree(&mut subjects, &call).map_err(|what| format!("{what}\nhistory: {}", shown(&history)))?;
+            let outcome =
+                agree(&mut subjects, &call).map_err(|what| format!("{what}\nhistory: {}", shown(&history)))?;
             tally.call(&case, &call, &outcome);
         }
         Ok(())
@@ -129,6 +134,11 @@ fn shown(history: &[Call]) -> String {
 fn agree(subjects: &mut [Box<dyn Subject>; 4], call: &Call) -> Result<Outcome, String> {
     let [original, others @ ..] = subjects;
     let want = original.call(call);
+    if let (Some(Some(have)), Some(want)) = (&want.result, &call.want)
+        && have != want
+    {
+        return Err(format!("{}: {} gives {have:?} for {want:?}", call.export, NAMES[0]));
+    }
     for (name, subject) in NAMES[1..].iter().zip(others) {
         let have = subject.call(call);
         if have != want {
@@ -147,11 +157,16 @@ fn fuzz(seed: u64, calls: u64) -> Tally {
             break;
         }
         if let Err(difference) = compare(&engine, seed, CALLS, &mut tally) {
-            let path = std::env::temp_dir().join(format!("fuzz-link-{seed}.wat"));
+            let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-link-{seed}.wat"));
             let comment = difference.what.replace('\n', "\n;; ");
             std::fs::write(&path, format!(";; seed {seed}\n;; {comment}\n{}", difference.case.text)).expect("writable");
             let what: String = difference.what.chars().take(4_000).collect();
-            panic!("seed {seed}, {:?} {:?}: {what}\n{}", difference.case.shape, difference.case.encodings, path.display());
+            panic!(
+                "seed {seed}, {:?} {:?}: {what}\n{}",
+                difference.case.shape,
+                difference.case.encodings,
+                path.display()
+            );
         }
     }
     tally

@@ -153,9 +153,7 @@ impl Abi<'_> {
             return Ok(choice(ty, case, payload));
         }
         match ty {
-            Ty::String => {
-                Ok(Val::String(lift_string(self.guest, words[0] as u32, words[1] as u32, self.encoding)?))
-            }
+            Ty::String => Ok(Val::String(lift_string(self.guest, words[0] as u32, words[1] as u32, self.encoding)?)),
             Ty::List(element) => {
                 let (at, count) = (words[0] as u32, words[1] as u32);
                 let bytes = count.checked_mul(element.size()).ok_or(Trapped)?;
@@ -229,9 +227,7 @@ fn unscalar(ty: &Ty, word: u64) -> Result<Val, Trapped> {
         Ty::F32 => Val::Float32(f32::from_bits(word as u32)),
         Ty::F64 => Val::Float64(f64::from_bits(word)),
         Ty::Char => Val::Char(char::from_u32(word as u32).ok_or(Trapped)?),
-        Ty::Flags(labels) => {
-            Val::Flags((0..*labels).filter(|i| word >> i & 1 == 1).map(|i| format!("b{i}")).collect())
-        }
+        Ty::Flags(labels) => Val::Flags((0..*labels).filter(|i| word >> i & 1 == 1).map(|i| format!("b{i}")).collect()),
         other => panic!("{other:?} is no scalar"),
     })
 }
@@ -311,27 +307,50 @@ fn bits(random: &mut Xorshift) -> u64 {
     }
 }
 
-/// A value of the type. Handles are small numbers, which may or may not stand for something.
-pub(super) fn random(ty: &Ty, random: &mut Xorshift) -> Val {
+/// Handles that a caller has, as far as it knows.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Handles(pub(super) Vec<u32>);
+
+impl Handles {
+    /// One that is there, most of the time.
+    pub(super) fn any(&self, random: &mut Xorshift) -> u32 {
+        if self.0.is_empty() || random.below(12) == 0 {
+            return if random.below(6) == 0 { bits(random) as u32 } else { random.below(6) as u32 };
+        }
+        self.0[random.below(self.0.len())]
+    }
+}
+
+/// A value of the type. What `free` has is given away once, most of the time.
+pub(super) fn random(ty: &Ty, random: &mut Xorshift, free: &mut Handles) -> Val {
     match ty {
         Ty::Char => {
             let class = CHARS[random.below(CHARS.len())];
             Val::Char(class[random.below(class.len())])
         }
         Ty::String => Val::String(text(random)),
-        Ty::Own | Ty::Borrow => Val::U32(random.below(5) as u32),
+        Ty::Borrow => Val::U32(free.any(random)),
+        Ty::Own => {
+            let handle = free.any(random);
+            free.0.retain(|other| *other != handle || random.below(20) == 0);
+            Val::U32(handle)
+        }
         Ty::List(element) => {
-            let count = if element.children().is_empty() && random.below(10) == 0 { 200 } else { random.below(6) };
-            Val::List((0..count).map(|_| self::random(element, random)).collect())
+            let count = match random.below(10) {
+                0 if element.children().is_empty() && !element.has_handles() => 200,
+                _ if element.has_handles() => random.below(3),
+                _ => random.below(6),
+            };
+            Val::List((0..count).map(|_| self::random(element, random, free)).collect())
         }
         Ty::Flags(labels) => unscalar(ty, bits(random) & ((1 << labels) - 1)).expect("in range"),
         ty if ty.fields().is_some() => {
-            whole(ty, ty.fields().unwrap_or_default().iter().map(|ty| self::random(ty, random)).collect())
+            whole(ty, ty.fields().unwrap_or_default().iter().map(|ty| self::random(ty, random, free)).collect())
         }
         ty => match ty.cases() {
             Some(cases) => {
                 let case = random.below(cases.len());
-                choice(ty, case, cases[case].map(|ty| self::random(ty, random)))
+                choice(ty, case, cases[case].map(|ty| self::random(ty, random, free)))
             }
             None => unscalar(ty, bits(random)).expect("in range"),
         },

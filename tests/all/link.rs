@@ -1,13 +1,16 @@
 //! The linker, judged by wasmtime: a component and its re-wrapped lowering behave the same.
 //!
 //! `fixtures/link/pass` holds components whose leading comments say what to call and what comes back
-//! (`;; call: run(1, "a") -> 2`, or `-> trap`); `fixtures/link/refuse` holds components with the code that refuses them.
+//! (`;; call: run(1, "a") -> 2`, or `-> trap`), which imports that calls (`;; trace: log("a")`), and where a new instance
+//! begins (`;; fresh`); `fixtures/link/refuse` holds components with the code that refuses them.
 
+use crate::wave::{any, show, split, value};
 use crate::{guest, root};
 use lowlift::link::{Floor, Options, link, rewrap};
 use std::path::PathBuf;
-use wasmtime::component::{Component, Func, Linker, Type, Val};
-use wasmtime::{Engine, Store};
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::{Component, Func, Instance, Linker, LinkerInstance, Val};
+use wasmtime::{Engine, Store, StoreContextMut};
 
 fn fixtures(folder: &str) -> Vec<(PathBuf, String)> {
     let mut files: Vec<PathBuf> =
@@ -17,132 +20,153 @@ fn fixtures(folder: &str) -> Vec<(PathBuf, String)> {
     files.into_iter().map(|p| (p.clone(), std::fs::read_to_string(&p).expect("text"))).collect()
 }
 
-/// A call and what it must give.
-struct Call {
-    name: String,
-    args: Vec<String>,
-    want: String,
+/// A line of a fixture.
+enum Line {
+    /// A call and what it must give.
+    Call { name: String, args: Vec<String>, want: String },
+    /// What follows is done by a new instance.
+    Fresh,
+    /// The call before called this import meanwhile.
+    Trace(String),
 }
 
-fn calls(text: &str) -> Vec<Call> {
-    text.lines()
-        .filter_map(|line| line.trim().strip_prefix(";; call: "))
-        .map(|line| {
-            let (call, want) = line.rsplit_once("->").expect("a result");
-            let (name, args) = call.trim().split_once('(').expect("arguments");
-            let args = args.trim_end().strip_suffix(')').expect("a closing parenthesis");
-            Call { name: name.to_owned(), args: split(args), want: want.trim().to_owned() }
+fn lines(text: &str) -> Vec<Line> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix(";; "));
+    lines
+        .filter_map(|line| match line.split_once(' ').unwrap_or((line, "")) {
+            ("call:", call) => {
+                let (call, want) = call.rsplit_once("->").expect("a result");
+                let (name, args) = call.trim().split_once('(').expect("arguments");
+                let args = args.trim_end().strip_suffix(')').expect("a closing parenthesis");
+                Some(Line::Call { name: name.to_owned(), args: split(args), want: want.trim().to_owned() })
+            }
+            ("fresh", "") => Some(Line::Fresh),
+            ("trace:", call) => Some(Line::Trace(call.to_owned())),
+            _ => None,
         })
         .collect()
 }
 
-/// Splits at commas outside of quotes and brackets.
-fn split(text: &str) -> Vec<String> {
-    let (mut parts, mut quoted, mut depth) = (vec![String::new()], false, 0);
-    for c in text.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            '[' if !quoted => depth += 1,
-            ']' if !quoted => depth -= 1,
-            ',' if !quoted && depth == 0 => {
-                parts.push(String::new());
-                continue;
-            }
-            _ => {}
-        }
-        parts.last_mut().expect("never empty").push(c);
-    }
-    parts.into_iter().map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()
-}
-
-fn value(ty: &Type, text: &str) -> Val {
-    match ty {
-        Type::Bool => Val::Bool(text == "true"),
-        Type::U8 => Val::U8(text.parse().expect("u8")),
-        Type::S8 => Val::S8(text.parse().expect("s8")),
-        Type::U16 => Val::U16(text.parse().expect("u16")),
-        Type::S16 => Val::S16(text.parse().expect("s16")),
-        Type::U32 => Val::U32(text.parse().expect("u32")),
-        Type::S32 => Val::S32(text.parse().expect("s32")),
-        Type::U64 => Val::U64(text.parse().expect("u64")),
-        Type::S64 => Val::S64(text.parse().expect("s64")),
-        Type::Char => Val::Char(text.trim_matches('\'').chars().next().expect("a char")),
-        Type::String => Val::String(text.trim_matches('"').to_owned()),
-        Type::List(list) => {
-            Val::List(split(text.trim_matches(['[', ']'])).iter().map(|t| value(&list.ty(), t)).collect())
-        }
-        other => panic!("no such argument: {other:?}"),
-    }
-}
-
-fn show(value: &Val) -> String {
-    match value {
-        Val::Bool(v) => v.to_string(),
-        Val::U8(v) => v.to_string(),
-        Val::S8(v) => v.to_string(),
-        Val::U16(v) => v.to_string(),
-        Val::S16(v) => v.to_string(),
-        Val::U32(v) => v.to_string(),
-        Val::S32(v) => v.to_string(),
-        Val::U64(v) => v.to_string(),
-        Val::S64(v) => v.to_string(),
-        Val::Char(v) => format!("'{v}'"),
-        Val::String(v) => format!("{v:?}"),
-        other => format!("{other:?}"),
-    }
-}
-
-/// Runs the calls in order on one instance. A trap is the last: it ends the instance.
-fn outcomes(engine: &Engine, component: &[u8], calls: &[Call]) -> Vec<String> {
-    let component = Component::from_binary(engine, component)
-        .unwrap_or_else(|e| panic!("the engine refuses: {e:#}\n{}", calls[0].name));
-    let mut store = Store::new(engine, ());
-    let instance = match Linker::<()>::new(engine).instantiate(&mut store, &component) {
-        Ok(instance) => instance,
-        Err(_) => return vec!["trap".to_owned(); calls.len()],
+/// The results and the calls of imports that a fixture expects, in order.
+fn expected(lines: &[Line]) -> Vec<String> {
+    let outcome = |line: &Line| match line {
+        Line::Call { want, .. } => Some(want.clone()),
+        Line::Trace(call) => Some(format!("import {call}")),
+        Line::Fresh => None,
     };
-    calls
-        .iter()
-        .map(|call| {
-            let func: Func = match call.name.split_once('#') {
-                None => instance.get_func(&mut store, call.name.as_str()),
-                Some((interface, name)) => {
-                    let interface = instance.get_export_index(&mut store, None, interface).expect("the interface");
-                    let index = instance.get_export_index(&mut store, Some(&interface), name).expect("the function");
-                    instance.get_func(&mut store, index)
-                }
-            }
-            .unwrap_or_else(|| panic!("no function {}", call.name));
-            let ty = func.ty(&store);
-            let args: Vec<Val> = ty.params().zip(&call.args).map(|((_, ty), text)| value(&ty, text)).collect();
-            let mut results = vec![Val::Bool(false); ty.results().len()];
-            match func.call(&mut store, &args, &mut results) {
-                Ok(()) => results.first().map_or_else(|| "()".to_owned(), show),
-                Err(_) => "trap".to_owned(),
-            }
-        })
-        .collect()
+    lines.iter().filter_map(outcome).collect()
 }
+
+/// A host that gives every function that is wanted, and notes who calls it with what.
+fn listening(engine: &Engine, component: &Component) -> Linker<Vec<String>> {
+    let mut linker = Linker::new(engine);
+    for (name, item) in component.component_type().imports(engine) {
+        match item.ty {
+            ComponentItem::ComponentInstance(interface) => {
+                let mut instance = linker.instance(name).expect("new");
+                interface.exports(engine).for_each(|(name, item)| listen(&mut instance, name, item.ty));
+            }
+            ty => listen(&mut linker.root(), name, ty),
+        }
+    }
+    linker
+}
+
+fn listen(linker: &mut LinkerInstance<'_, Vec<String>>, name: &str, ty: ComponentItem) {
+    let ComponentItem::ComponentFunc(_) = ty else { return };
+    let function = name.to_owned();
+    let hear =
+        move |mut store: StoreContextMut<'_, Vec<String>>, ty: ComponentFunc, args: &[Val], results: &mut [Val]| {
+            let args: Vec<String> = args.iter().map(show).collect();
+            store.data_mut().push(format!("import {function}({})", args.join(", ")));
+            results.iter_mut().zip(ty.results()).for_each(|(result, ty)| *result = any(&ty));
+            Ok(())
+        };
+    linker.func_new(name, hear).expect("new");
+}
+
+/// Runs the calls in order, and gives what came of each after the calls of imports that it made. An instance that
+/// trapped stays as it is until a fresh one is wanted.
+fn outcomes(engine: &Engine, wasm: &[u8], lines: &[Line]) -> Vec<String> {
+    let component = Component::from_binary(engine, wasm).unwrap_or_else(|e| panic!("the engine refuses: {e:#}"));
+    let linker = listening(engine, &component);
+    let mut store = Store::new(engine, Vec::new());
+    let mut instance = linker.instantiate(&mut store, &component).ok();
+    let mut outcomes = std::mem::take(store.data_mut());
+    for line in lines {
+        match line {
+            Line::Trace(_) => {}
+            Line::Fresh => {
+                store = Store::new(engine, Vec::new());
+                instance = linker.instantiate(&mut store, &component).ok();
+                outcomes.append(store.data_mut());
+            }
+            Line::Call { name, args, .. } => {
+                let outcome = match &instance {
+                    Some(instance) => call(&mut store, instance, name, args),
+                    None => "trap".to_owned(),
+                };
+                // What is called back comes after the call that caused it, as in the fixture.
+                outcomes.push(outcome);
+                outcomes.append(store.data_mut());
+            }
+        }
+    }
+    outcomes
+}
+
+fn call(store: &mut Store<Vec<String>>, instance: &Instance, name: &str, args: &[String]) -> String {
+    let (interface, function) = match name.split_once('#') {
+        None => (None, name),
+        Some((interface, function)) => {
+            (Some(instance.get_export_index(&mut *store, None, interface).expect("the interface")), function)
+        }
+    };
+    let index = instance.get_export_index(&mut *store, interface.as_ref(), function);
+    let index = index.unwrap_or_else(|| panic!("no function {name}"));
+    let func: Func = instance.get_func(&mut *store, index).expect("a function");
+    let ty = func.ty(&*store);
+    let args: Vec<Val> = ty.params().zip(args).map(|((_, ty), text)| value(&ty, text)).collect();
+    let mut results = vec![Val::Bool(false); ty.results().len()];
+    match func.call(&mut *store, &args, &mut results) {
+        Ok(()) => results.first().map_or_else(|| "()".to_owned(), show),
+        Err(error) if error.is::<wasmtime::Trap>() || !format!("{error:#}").contains("mismatch") => "trap".to_owned(),
+        Err(error) => panic!("{name}: {error:#}"),
+    }
+}
+
+/// Fixtures that are not linked yet. Each is taken off when it is.
+const NOT_YET: &[&str] = &[];
 
 #[test]
 fn lowered_components_behave_as_the_originals() {
     let engine = Engine::default();
-    let mut compared = 0;
+    let (mut compared, mut not_yet) = (0, Vec::new());
     for (path, text) in fixtures("fixtures/link/pass") {
         let name = path.display();
         let component = wat::parse_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let linked = link(&component, Options { verify: true }).unwrap_or_else(|e| panic!("{name}: {e} {:?}", e.cause));
+        let lines = lines(&text);
+        let want = expected(&lines);
+        assert!(!want.is_empty(), "{name} calls nothing");
+        assert_eq!(outcomes(&engine, &component, &lines), want, "{name}: the original");
+        let linked = match link(&component, Options { verify: true }) {
+            Ok(linked) => linked,
+            Err(error) => {
+                assert!(!error.code.is_ours(), "{name}: {error} {:?}", error.cause);
+                not_yet.push((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), error));
+                continue;
+            }
+        };
         let again = link(&component, Options::default()).expect("links twice");
         assert_eq!(linked.wasm, again.wasm, "{name}: the output is deterministic");
         let wrapped = rewrap(&linked.wasm).expect("wraps");
-        let calls = calls(&text);
-        assert!(!calls.is_empty(), "{name} calls nothing");
-        let want: Vec<String> = calls.iter().map(|c| c.want.clone()).collect();
-        assert_eq!(outcomes(&engine, &component, &calls), want, "{name}: the original");
-        assert_eq!(outcomes(&engine, &wrapped, &calls), want, "{name}: lowered");
-        compared += calls.len();
+        assert_eq!(outcomes(&engine, &wrapped, &lines), want, "{name}: lowered");
+        compared += want.len();
     }
     println!("{compared} calls gave the same");
+    not_yet.iter().for_each(|(name, error)| println!("{name}: {error} {:?}", error.cause));
+    let not_yet: Vec<&str> = not_yet.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(not_yet, NOT_YET);
 }
 
 #[test]

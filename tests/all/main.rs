@@ -14,6 +14,7 @@ mod oracle;
 mod product;
 mod random;
 mod serve;
+mod wave;
 mod wit_bad;
 mod witx;
 mod witx_bad;

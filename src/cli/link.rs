@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         return Err(Diagnostic::new(Code::Usage, "the module and the report would be written to the same place").into());
     }
     let (input, kind) = io::read_wasm(args.input.as_deref())?;
-    let linked = component(&input, kind, Options { verify: args.verify })?;
+    let linked = component(&input, kind, Options { verify: args.verify, ..Options::default() })?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&linked.report)
             .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;

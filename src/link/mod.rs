@@ -17,6 +17,7 @@ mod segments;
 mod shims;
 mod size;
 mod verify;
+mod written;
 
 pub use report::{Floor, Report};
 pub use verify::rewrap;
@@ -28,6 +29,10 @@ use crate::diagnostic::Result;
 pub struct Options {
     /// Re-wrap the output into a component and compare its world with the original's.
     pub verify: bool,
+    /// The output is to have one memory.
+    pub single_memory: bool,
+    /// Leave out the checks that the canonical ABI makes around calls: may-leave, re-entry, use after a trap.
+    pub no_guards: bool,
 }
 
 /// A linked module, validated.
@@ -42,7 +47,7 @@ pub struct Linked {
 /// Links `component` (binary). Imports and exports of the result carry canonical names; its types are embedded as a
 /// `component-type` section.
 pub fn link(component: &[u8], options: Options) -> Result<Linked> {
-    let component_ir = read::read(component)?;
+    let component_ir = read::read(component, options)?;
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
     let merged = merge::merge(&plan, &resolved)?;

@@ -15,7 +15,7 @@ fn the_components_of_wit_component_are_linked_or_refused() {
         components += 1;
         let name = text.display();
         let component = wat::parse_file(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
-        match link(&component, Options { verify: true }) {
+        match link(&component, Options { verify: true, ..Options::default() }) {
             Ok(done) => {
                 wasmparser::Validator::new().validate_all(&done.wasm).unwrap_or_else(|e| panic!("{name}: {e}"));
                 rewrap(&done.wasm).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -64,7 +64,7 @@ const NAMES: [&str; 4] = ["the component", "re-wrapped", "wasmtime", "wasmi"];
 fn programs(engine: &wasmtime::Engine, case: &Case, tally: &mut Tally) -> Result<Option<Programs>, String> {
     let wasm = wat::parse_str(&case.text).map_err(|e| format!("the generator is wrong: {e}"))?;
     let original = Component::new(engine, &wasm).map_err(|e| format!("the generator is wrong: {e:?}"))?;
-    let linked = match link(&wasm, Options { verify: true }) {
+    let linked = match link(&wasm, Options { verify: true, ..Options::default() }) {
         Ok(linked) => linked,
         Err(error) if error.code.is_ours() => return Err(format!("{error} {:?} {:?}", error.cause, error.facts)),
         Err(error) => {

@@ -128,7 +128,8 @@ fn compare(engine: &wasmtime::Engine, seed: u64, count: u64, tally: &mut Tally) 
 }
 
 fn shown(history: &[Call]) -> String {
-    history.iter().map(|call| format!("\n  {}{:?}", call.export, call.args)).collect()
+    let line = |call: &Call| format!("\n  {}{:?}", call.export, call.args).chars().take(400).collect::<String>();
+    history.iter().map(line).collect()
 }
 
 fn agree(subjects: &mut [Box<dyn Subject>; 4], call: &Call) -> Result<Outcome, String> {

@@ -33,6 +33,19 @@ pub struct Options {
     pub single_memory: bool,
     /// Leave out the checks that the canonical ABI makes around calls: may-leave, re-entry, use after a trap.
     pub no_guards: bool,
+    /// Who keeps the handles of exported resources.
+    pub handles: Handles,
+}
+
+/// Who keeps the handles of resource types that the component exports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Handles {
+    /// The host, by `[resource-new]`, `[resource-rep]` and `[resource-drop]` of `[export]…`, which the module imports.
+    #[default]
+    Host,
+    /// The module. Handles are numbers that it gives and takes; it exports `…#[resource-rep]…`, by which a handle becomes what
+    /// methods take, and `…#[resource-drop]…`.
+    Module,
 }
 
 /// A linked module, validated.

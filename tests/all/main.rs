@@ -10,6 +10,7 @@ mod layout;
 mod lies;
 mod link;
 mod link_corpus;
+mod link_async;
 mod oracle;
 mod product;
 mod random;

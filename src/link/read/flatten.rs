@@ -1,10 +1,11 @@
 //! From the front end's list of initializers to [`ir`](super::super::ir).
 
-use super::super::Options;
+use super::super::{Handles, Options};
 use super::super::ir::{
     Component, Def, Export, FlagId, Host, HostId, InstanceId, Instantiate, Item, ModuleId, ReallocId, Space,
 };
 use super::super::written::{Function, HostResource, Resources, Transcode, View, Written, realloc_signature};
+use super::asynchronous::{self, Channels};
 use super::boundary::{Argument, Boundary, Fused, Given, core_signature};
 use super::survey::{Survey, encoding};
 use super::{Input, world};
@@ -31,8 +32,14 @@ pub(super) struct Flattener<'x, 'a, 's> {
     pub(super) lowered: HashMap<wt::LoweredIndex, wt::RuntimeImportIndex>,
     reallocs: Vec<Def>,
     posts: HashMap<wt::RuntimePostReturnIndex, Def>,
+    callbacks: HashMap<wt::RuntimeCallbackIndex, Def>,
     memory: Option<Item>,
     encoding: Option<StringEncoding>,
+    pub(super) channels: Channels,
+    /// Whether anything is asynchronous: then several calls may be under way.
+    concurrent: bool,
+    /// Reallocs that are called when no import runs that could select them.
+    late_reallocs: Vec<ReallocId>,
 }
 
 impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
@@ -42,14 +49,16 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
         survey: Survey,
         boundary: Option<&'x Boundary>,
         options: Options,
-    ) -> Flattener<'x, 'a, 's> {
+    ) -> Result<Flattener<'x, 'a, 's>> {
         let lowered = input.component.initializers.iter().filter_map(|i| match i {
             GlobalInitializer::LowerImport { index, import } => Some((*index, *import)),
             _ => None,
         });
         let lowered = lowered.collect();
         let written = Written::new(u32::try_from(survey.instances.len()).unwrap_or(u32::MAX));
-        Flattener {
+        let concurrent = asynchronous::is_used(&input);
+        let channels = if concurrent { Channels::new(&input)? } else { Channels::default() };
+        Ok(Flattener {
             bytes,
             input,
             survey,
@@ -61,12 +70,17 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
             lowered,
             reallocs: Vec::new(),
             posts: HashMap::new(),
+            callbacks: HashMap::new(),
             memory: None,
             encoding: None,
-        }
+            channels,
+            concurrent,
+            late_reallocs: Vec::new(),
+        })
     }
 
     pub(super) fn flatten(mut self) -> Result<Component<'a>> {
+        self.one_instance_if_concurrent()?;
         let mut instances: Vec<Instantiate> = Vec::new();
         let mut destructors = Vec::new();
         let component = self.input.component;
@@ -86,7 +100,10 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
                     let def = self.def(&post.def)?;
                     self.posts.insert(post.index, def);
                 }
-                GlobalInitializer::ExtractCallback(_) => return Err(asynchronous("an asynchronous export")),
+                GlobalInitializer::ExtractCallback(callback) => {
+                    let def = self.def(&callback.def)?;
+                    self.callbacks.insert(callback.index, def);
+                }
                 GlobalInitializer::ExtractTable(_) => return Err(asynchronous("threads")),
                 GlobalInitializer::Resource(resource) => {
                     if let Some(dtor) = &resource.dtor {
@@ -97,12 +114,10 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
             }
         }
         let mut exports = self.exports()?;
-        for (resource, func) in &destructors {
-            // A destructor of a resource that is not exported can only be called from inside, by its drop.
-            if let Some((interface, name)) = self.survey.exported.get(resource) {
-                let name = format!("{interface}#[dtor]{name}");
-                exports.push(Export { name, func: func.clone(), realloc: None, post_return: None });
-            }
+        self.one_late_realloc(&exports)?;
+        match self.options.handles {
+            Handles::Host => exports.extend(self.destructors(&destructors)),
+            Handles::Module => exports.extend(self.own_handles()?),
         }
         let mut modules: Vec<Cow<'a, [u8]>> = self.input.modules.values().map(|m| self.module_bytes(m.wasm)).collect();
         let own = count(instances.len())?;
@@ -121,6 +136,38 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
             resolve,
             world,
         })
+    }
+
+    /// Destructors of exported resources. Those of others can only be called from inside, by a drop.
+    fn destructors(&self, destructors: &[(u32, Def)]) -> Vec<Export> {
+        let exported = destructors.iter().filter_map(|(resource, func)| {
+            let (interface, name) = self.survey.exported.get(resource)?;
+            let name = format!("{interface}#[dtor]{name}");
+            Some(Export { name, func: func.clone(), realloc: None, post_return: None })
+        });
+        exported.collect()
+    }
+
+    /// What a host needs for handles that the module keeps.
+    fn own_handles(&mut self) -> Result<Vec<Export>> {
+        let table = self.boundary_table();
+        let mut exports = Vec::new();
+        for (&resource, (interface, name)) in &self.survey.exported {
+            let rep = self.written.function(Function::ResourceRep { table, resource })?;
+            let drop = self.written.function(Function::ResourceDrop { table, resource, flag: None })?;
+            let core = CoreSignature::new([Core::I32], []);
+            let drop = self.written.function(Function::GuardedExport { func: drop, core })?;
+            for (intrinsic, func) in [("resource-rep", rep), ("resource-drop", drop)] {
+                let name = format!("{interface}#[{intrinsic}]{name}");
+                exports.push(Export { name, func, realloc: None, post_return: None });
+            }
+        }
+        Ok(exports)
+    }
+
+    /// The table of the boundary, if the module keeps what it exports: after those of the component's instances.
+    fn boundary_table(&self) -> u32 {
+        self.input.component.num_runtime_component_instances
     }
 
     /// Adds the instances that are the linker's own: what it writes, then the adapters of the boundary.
@@ -161,7 +208,11 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
             CoreDef::Export(export) => self.item(export).map(Def::Item),
             CoreDef::InstanceFlags(instance) => Ok(flag(*instance)),
             CoreDef::Trampoline(index) => self.trampoline(*index),
-            CoreDef::UnsafeIntrinsic(_) => Err(Diagnostic::new(Code::UnsupportedType, "an intrinsic of one runtime")),
+            CoreDef::UnsafeIntrinsic(intrinsic) => match asynchronous::context(*intrinsic) {
+                Some((name, true)) => self.host(root(name), CoreSignature::new([], [Core::I32]), None),
+                Some((name, false)) => self.host(root(name), CoreSignature::new([Core::I32], []), None),
+                None => Err(Diagnostic::new(Code::UnsupportedType, "an intrinsic of one runtime")),
+            },
             CoreDef::TaskMayBlock => Err(asynchronous("tasks that may block")),
         }
     }
@@ -192,7 +243,10 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
             Trampoline::LowerImport { options, .. } => match self.fused(|b| b.imports.get(&index)) {
                 Some(fused) => Ok(self.adapter(&fused)),
                 None => {
-                    let realloc = self.root_options(*options)?;
+                    let mut realloc = self.root_options(*options)?;
+                    if self.input.component.options[*options].async_ {
+                        self.late_reallocs.extend(realloc.take());
+                    }
                     let host = self.lowered_host(index, realloc)?;
                     self.guarded(host, index, self.input.component.options[*options].instance)
                 }
@@ -211,16 +265,35 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
             Trampoline::ResourceTransferBorrow => self.written.function(Function::TransferBorrow),
             Trampoline::EnterSyncCall => self.written.function(Function::Enter),
             Trampoline::ExitSyncCall => self.written.function(Function::Exit),
-            other => Err(asynchronous(&format!("the built-in `{}`", other.symbol_name()))),
+            built_in => {
+                let name = self.built_in(built_in)?;
+                match built_in {
+                    Trampoline::TaskReturn { options, .. }
+                    | Trampoline::WaitableSetWait { options, .. }
+                    | Trampoline::WaitableSetPoll { options, .. }
+                    | Trampoline::StreamRead { options, .. }
+                    | Trampoline::StreamWrite { options, .. }
+                    | Trampoline::FutureRead { options, .. }
+                    | Trampoline::FutureWrite { options, .. } => {
+                        let realloc = self.root_options(*options)?;
+                        self.late_reallocs.extend(realloc);
+                    }
+                    _ => {}
+                }
+                self.host(name, self.core_type(index)?, None)
+            }
         }
     }
 
     /// The host's function behind a lowered import.
     fn lowered_host(&mut self, index: TrampolineIndex, realloc: Option<ReallocId>) -> Result<Def> {
-        let Trampoline::LowerImport { index: lowered, .. } = &self.input.trampolines[index] else {
+        let Trampoline::LowerImport { index: lowered, options, .. } = &self.input.trampolines[index] else {
             return Err(Diagnostic::new(Code::Internal, "a lowered function that is none"));
         };
-        let name = self.lowered_name(*lowered)?;
+        let mut name = self.lowered_name(*lowered)?;
+        if self.input.component.options[*options].async_ {
+            name.name = format!("[async-lower]{}", name.name);
+        }
         self.host(name, self.core_type(index)?, realloc)
     }
 
@@ -306,7 +379,8 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
         }
         let mut hosts = BTreeMap::new();
         for &resource in self.boundary.iter().flat_map(|b| &b.views) {
-            views.push(View { table: None, resource, owner: false });
+            let inside = self.options.handles == Handles::Module && self.survey.exported.contains_key(&resource);
+            views.push(View { table: inside.then_some(self.boundary_table()), resource, owner: false });
         }
         if with_host {
             let known: BTreeSet<u32> = views.iter().map(|v| v.resource).collect();
@@ -317,7 +391,7 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
             }
         }
         Ok(Resources {
-            tables: component.num_runtime_component_instances,
+            tables: self.boundary_table() + 1,
             views,
             hosts,
             destructors: destructors.into_iter().collect(),
@@ -326,11 +400,12 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
 
     /// The host's intrinsics of a type that it knows.
     fn host_side(&mut self, resource: u32) -> Result<Option<HostResource>> {
-        if !self.survey.is_known_to_host(&self.input, resource) {
+        let exported = self.survey.exported.contains_key(&resource);
+        if !self.survey.is_known_to_host(&self.input, resource) || (exported && self.options.handles == Handles::Module) {
             return Ok(None);
         }
         let drop = Some(self.host_resource(resource, Intrinsic::Drop)?);
-        Ok(Some(match self.survey.exported.contains_key(&resource) {
+        Ok(Some(match exported {
             false => HostResource { drop, ..HostResource::default() },
             true => HostResource {
                 new: Some(self.host_resource(resource, Intrinsic::New)?),
@@ -357,9 +432,6 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
     /// gives the realloc.
     fn root_options(&mut self, index: wt::OptionsIndex) -> Result<Option<ReallocId>> {
         let options = &self.input.component.options[index];
-        if options.async_ || options.callback.is_some() {
-            return Err(asynchronous("an asynchronous function"));
-        }
         let CanonicalOptionsDataModel::LinearMemory(linear) = options.data_model else {
             return Err(Diagnostic::new(Code::UnsupportedType, "canonical options with GC references"));
         };
@@ -460,14 +532,14 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
         Ok(out)
     }
 
-    fn export(&mut self, name: String, index: ExportIndex) -> Result<Option<Export>> {
+    fn export(&mut self, name: String, index: ExportIndex) -> Result<Vec<Export>> {
         let component = self.input.component;
         match &component.export_items[index] {
             WtExport::LiftedFunction { func, options, .. } => match self.fused(|b| b.exports.get(&index)) {
-                Some(fused) => self.fused_export(name, &fused).map(Some),
-                None => self.lifted(name, func, *options).map(Some),
+                Some(fused) => Ok(vec![self.fused_export(name, &fused)?]),
+                None => self.lifted(name, func, *options),
             },
-            WtExport::Type(_) => Ok(None),
+            WtExport::Type(_) => Ok(Vec::new()),
             WtExport::Instance { .. } => {
                 Err(Diagnostic::new(Code::NestedInstance, format!("`{name}` is an instance inside an instance")))
             }
@@ -490,11 +562,25 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
     }
 
     /// An export that the host calls as the component lifts it.
-    fn lifted(&mut self, name: String, func: &CoreDef, index: wt::OptionsIndex) -> Result<Export> {
+    fn lifted(&mut self, name: String, func: &CoreDef, index: wt::OptionsIndex) -> Result<Vec<Export>> {
         let realloc = self.root_options(index)?;
         let options = &self.input.component.options[index];
         let core = core_signature(self.input.types, options.core_type)?;
         let mut func = self.def(func)?;
+        if options.async_ {
+            let Some(callback) = options.callback else {
+                let name = format!("[async-lift-stackful]{name}");
+                return Ok(vec![Export { name, func, realloc, post_return: None }]);
+            };
+            let unknown = || Diagnostic::new(Code::Internal, "a callback that was never extracted");
+            let callback = self.callbacks.get(&callback).cloned().ok_or_else(unknown)?;
+            let name = format!("[async-lift]{name}");
+            let called = format!("[callback]{name}");
+            return Ok(vec![
+                Export { name, func, realloc, post_return: None },
+                Export { name: called, func: callback, realloc: None, post_return: None },
+            ]);
+        }
         let mut post_return = None;
         if let Some(index) = options.post_return {
             let unknown = || Diagnostic::new(Code::Internal, "a post-return that was never extracted");
@@ -502,10 +588,29 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
             let core = CoreSignature { params: core.results.clone(), results: Vec::new() };
             post_return = Some(self.confined(post, core, options.instance)?);
         }
-        if !self.options.no_guards {
+        // Asynchronous exports may be entered while others wait.
+        if !self.options.no_guards && !self.concurrent {
             func = self.written.function(Function::GuardedExport { func, core })?;
         }
-        Ok(Export { name, func, realloc, post_return })
+        Ok(vec![Export { name, func, realloc, post_return }])
+    }
+
+    /// What is asynchronous is lowered where nothing passes between component instances.
+    fn one_instance_if_concurrent(&self) -> Result<()> {
+        let fused = |m: &wasmtime_environ::ModuleTranslation<'_>| !self.bytes.as_ptr_range().contains(&m.wasm.as_ptr());
+        if self.concurrent && (self.boundary.is_some() || self.input.modules.values().any(fused)) {
+            return Err(asynchronous("asynchronous functions and calls between its instances"));
+        }
+        Ok(())
+    }
+
+    /// While an import runs, its realloc is selected; what allocates at other times must use that of the exports.
+    fn one_late_realloc(&self, exports: &[Export]) -> Result<()> {
+        let default = exports.iter().find_map(|e| e.realloc).unwrap_or(ReallocId(0));
+        match self.late_reallocs.iter().find(|realloc| **realloc != default) {
+            Some(_) => Err(asynchronous("asynchronous functions with several reallocs")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -529,6 +634,10 @@ impl Intrinsic {
 
 fn flag(instance: wt::RuntimeComponentInstanceIndex) -> Def {
     Def::Flag(FlagId(instance.as_u32()))
+}
+
+fn root(name: &str) -> ImportName {
+    ImportName { module: "$root".to_owned(), name: name.to_owned() }
 }
 
 fn transcode(op: wt::Transcode) -> Transcode {

@@ -3,6 +3,7 @@
 //! `wasmtime-environ` inlines nested components and fuses adapters. Its types do not leave this file. It trusts its
 //! input to be valid and may still panic on input that nobody tried, so it runs behind `quietly`.
 
+mod asynchronous;
 mod boundary;
 mod flatten;
 mod names;
@@ -33,7 +34,7 @@ struct Input<'x, 's> {
 fn features() -> WasmFeatures {
     WasmFeatures::WASM3
         .difference(WasmFeatures::GC | WasmFeatures::FUNCTION_REFERENCES | WasmFeatures::MEMORY64)
-        .union(WasmFeatures::COMPONENT_MODEL)
+        .union(WasmFeatures::COMPONENT_MODEL | WasmFeatures::CM_ASYNC | WasmFeatures::CM_ASYNC_STACKFUL)
 }
 
 /// Validates and flattens `bytes`.
@@ -56,7 +57,7 @@ pub(super) fn read(bytes: &[u8], options: Options) -> Result<Component<'_>> {
     let (component, trampolines) = (&translation.component, &translation.trampolines);
     let survey = Survey::new(
         &Input { modules: &modules, component, trampolines, types: &types, tables: &tables },
-        options.single_memory,
+        options,
     );
     let boundary = match survey.boundary {
         None => None,
@@ -65,7 +66,7 @@ pub(super) fn read(bytes: &[u8], options: Options) -> Result<Component<'_>> {
         })??),
     };
     let input = Input { modules: &modules, component, trampolines, types: &types, tables: &tables };
-    Flattener::new(bytes, input, survey, boundary.as_ref(), options).flatten()
+    Flattener::new(bytes, input, survey, boundary.as_ref(), options)?.flatten()
 }
 
 /// The views of resource types, by number.

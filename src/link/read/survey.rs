@@ -1,5 +1,6 @@
 //! What must be known of a translated component before it is flattened: who faces the host, and with what.
 
+use super::super::{Handles, Options};
 use super::Input;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use wasmtime_environ::component::{
@@ -24,7 +25,7 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    pub(super) fn new(input: &Input<'_, '_>, one_memory: bool) -> Survey {
+    pub(super) fn new(input: &Input<'_, '_>, options: Options) -> Survey {
         let mut survey = Survey {
             instances: Vec::new(),
             memories: HashMap::new(),
@@ -51,7 +52,7 @@ impl Survey {
                 _ => {}
             }
         }
-        survey.boundary = survey.why(input, one_memory);
+        survey.boundary = survey.why(input, options);
         survey
     }
 
@@ -83,17 +84,17 @@ impl Survey {
         export
     }
 
-    fn why(&self, input: &Input<'_, '_>, one_memory: bool) -> Option<&'static str> {
+    fn why(&self, input: &Input<'_, '_>, options: Options) -> Option<&'static str> {
         let mut memories = HashSet::new();
         let mut encodings = Vec::new();
         let mut reallocs = HashSet::new();
-        for (options, is_export) in root_options(input) {
-            let options = &input.component.options[options];
-            let CanonicalOptionsDataModel::LinearMemory(linear) = options.data_model else { continue };
+        for (index, is_export) in root_options(input) {
+            let canonical = &input.component.options[index];
+            let CanonicalOptionsDataModel::LinearMemory(linear) = canonical.data_model else { continue };
             let Some(memory) = linear.memory.and_then(|m| self.memories.get(&m)) else { continue };
             memories.insert((memory.instance, format!("{:?}", memory.item)));
-            if !encodings.contains(&options.string_encoding) {
-                encodings.push(options.string_encoding);
+            if !encodings.contains(&canonical.string_encoding) {
+                encodings.push(canonical.string_encoding);
             }
             if let Some(realloc) = linear.realloc.and_then(|r| self.reallocs.get(&r)).filter(|_| is_export) {
                 reallocs.insert(realloc);
@@ -109,7 +110,9 @@ impl Survey {
             Some("exports allocate with several reallocs")
         } else if self.resources_are_shared(input) {
             Some("resources of the host are in the hands of several instances")
-        } else if one_memory && defined > 1 && !memories.is_empty() {
+        } else if options.handles == Handles::Module && !self.exported.is_empty() {
+            Some("the module keeps the handles of its resources")
+        } else if options.single_memory && defined > 1 && !memories.is_empty() {
             Some("several memories are to become one, of which the host may see a part")
         } else {
             None

@@ -35,8 +35,6 @@ pub(super) struct State {
     trace: Vec<String>,
     /// A guest that allocates for the host, or cleans up after a call, may not call it.
     locked: bool,
-    /// It trapped where only the host can know: while it allocated or cleaned up, or with a result that is none.
-    dead: bool,
 }
 
 impl State {
@@ -152,7 +150,6 @@ fn read(memory: &[u8], at: u32, length: u32) -> Result<Vec<u8>, Trapped> {
 impl<E: Engine> Lowered<E> {
     fn perform(&mut self, call: &Call) -> Result<Option<Val>, Trapped> {
         let encoding = self.encoding;
-        self.engine.state().dead = true;
         let flat: Vec<Core> = call.params.iter().flat_map(Ty::flat).collect();
         let mut abi = Abi { guest: self, encoding };
         let words = if flat.len() > 16 {
@@ -164,10 +161,7 @@ impl<E: Engine> Lowered<E> {
             let args = call.params.iter().zip(&call.args).map(|(ty, value)| abi.lower(ty, value));
             args.collect::<Result<Vec<_>, _>>()?.concat()
         };
-        // Of a trap in here the module itself has to know.
-        self.engine.state().dead = false;
         let word = self.engine.call(&call.export, &words).unwrap_or_else(|| panic!("no export {}", call.export))?;
-        self.engine.state().dead = true;
         let mut abi = Abi { guest: self, encoding };
         let value = match (&call.result, word) {
             (None, None) => None,
@@ -185,15 +179,14 @@ impl<E: Engine> Lowered<E> {
         if let Some(result) = self.engine.call(&format!("cabi_post_{}", call.export), &words) {
             result?;
         }
-        let state = self.engine.state();
-        (state.locked, state.dead) = (false, false);
+        self.engine.state().locked = false;
         Ok(value)
     }
 }
 
 impl<E: Engine> Subject for Lowered<E> {
     fn call(&mut self, call: &Call) -> Outcome {
-        let result = if self.engine.state().dead { None } else { self.perform(call).ok() };
+        let result = self.perform(call).ok();
         self.engine.state().locked = false;
         Outcome { result, trace: std::mem::take(&mut self.engine.state().trace) }
     }

@@ -128,8 +128,7 @@ fn compare(engine: &wasmtime::Engine, seed: u64, count: u64, tally: &mut Tally) 
 }
 
 fn shown(history: &[Call]) -> String {
-    let line = |call: &Call| format!("\n  {}{:?}", call.export, call.args).chars().take(400).collect::<String>();
-    history.iter().map(line).collect()
+    history.iter().map(|call| format!("\n  {}{:?}", call.export, call.args)).collect()
 }
 
 fn agree(subjects: &mut [Box<dyn Subject>; 4], call: &Call) -> Result<Outcome, String> {

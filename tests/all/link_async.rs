@@ -21,7 +21,9 @@ fn names(wasm: &[u8]) -> (BTreeSet<String>, BTreeSet<String>) {
                 let all = section.into_imports().map(|i| i.expect("valid"));
                 imports.extend(all.map(|i| format!("{} {}", i.module, i.name)));
             }
-            Payload::ExportSection(section) => exports.extend(section.into_iter().map(|e| e.expect("valid").name.to_owned())),
+            Payload::ExportSection(section) => {
+                exports.extend(section.into_iter().map(|e| e.expect("valid").name.to_owned()))
+            }
             _ => {}
         }
     }
@@ -75,7 +77,9 @@ fn calls_all(wasm: &[u8]) -> Vec<u8> {
     let mut shape = CallsAll { imports: Vec::new(), results: Vec::new() };
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.expect("valid") {
-            Payload::TypeSection(section) => types.extend(section.into_iter_err_on_gc_types().map(|t| t.expect("a function"))),
+            Payload::TypeSection(section) => {
+                types.extend(section.into_iter_err_on_gc_types().map(|t| t.expect("a function")))
+            }
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let TypeRef::Func(ty) = import.expect("valid").ty else { panic!("only functions are imported") };

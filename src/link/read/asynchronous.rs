@@ -159,7 +159,8 @@ impl Flattener<'_, '_, '_> {
     pub(super) fn built_in(&self, trampoline: &Trampoline) -> Result<ImportName> {
         let is_async = |options| self.input.component.options[options].async_;
         let root = |name: &str| Ok(ImportName { module: "$root".to_owned(), name: name.to_owned() });
-        let lowered = |lowered: bool, name: &str| root(&format!("{}{name}", if lowered { "[async-lower]" } else { "" }));
+        let lowered =
+            |lowered: bool, name: &str| root(&format!("{}{name}", if lowered { "[async-lower]" } else { "" }));
         let stream = |ty, op, lowered| self.channels.channel(Channel::Stream(ty), op, lowered);
         let future = |ty, op, lowered| self.channels.channel(Channel::Future(ty), op, lowered);
         match *trampoline {
@@ -169,9 +170,7 @@ impl Flattener<'_, '_, '_> {
                 Ok(ImportName { module: "[export]$root".to_owned(), name: "[task-cancel]".to_owned() })
             }
             Trampoline::TaskReturn { results, .. } => match self.channels.results.get(&results) {
-                Some((module, name)) => {
-                    Ok(ImportName { module: module.clone(), name: format!("[task-return]{name}") })
-                }
+                Some((module, name)) => Ok(ImportName { module: module.clone(), name: format!("[task-return]{name}") }),
                 None => Err(asynchronous("a `task.return` that fits no export")),
             },
             Trampoline::WaitableSetNew { .. } => root("[waitable-set-new]"),

@@ -1,10 +1,10 @@
 //! From the front end's list of initializers to [`ir`](super::super::ir).
 
-use super::super::{Handles, Options};
 use super::super::ir::{
     Component, Def, Export, FlagId, Host, HostId, InstanceId, Instantiate, Item, ModuleId, ReallocId, Space,
 };
 use super::super::written::{Function, HostResource, Resources, Transcode, View, Written, realloc_signature};
+use super::super::{Handles, Options};
 use super::asynchronous::{self, Channels};
 use super::boundary::{Argument, Boundary, Fused, Given, core_signature};
 use super::survey::{Survey, encoding};
@@ -401,7 +401,8 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
     /// The host's intrinsics of a type that it knows.
     fn host_side(&mut self, resource: u32) -> Result<Option<HostResource>> {
         let exported = self.survey.exported.contains_key(&resource);
-        if !self.survey.is_known_to_host(&self.input, resource) || (exported && self.options.handles == Handles::Module) {
+        if !self.survey.is_known_to_host(&self.input, resource) || (exported && self.options.handles == Handles::Module)
+        {
             return Ok(None);
         }
         let drop = Some(self.host_resource(resource, Intrinsic::Drop)?);

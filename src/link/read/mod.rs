@@ -55,10 +55,8 @@ pub(super) fn read(bytes: &[u8], options: Options) -> Result<Component<'_>> {
     })?;
     let tables = tables(&mut types)?;
     let (component, trampolines) = (&translation.component, &translation.trampolines);
-    let survey = Survey::new(
-        &Input { modules: &modules, component, trampolines, types: &types, tables: &tables },
-        options,
-    );
+    let survey =
+        Survey::new(&Input { modules: &modules, component, trampolines, types: &types, tables: &tables }, options);
     let boundary = match survey.boundary {
         None => None,
         Some(_) => Some(quietly("writing the boundary", || {

@@ -1,8 +1,9 @@
 //! Calls of a generated component: honest ones, ones that a caller makes up word by word, and switches.
 
 use super::code::{END, HEAP, IMAGE};
-use super::component::{Case, INTERFACE, Shape};
+use super::component::{Case, Shape};
 use super::host::{Call, Outcome};
+use super::root::{DIRECT, THROUGH};
 use super::types::{Echo, Ty};
 use super::values::{self, Abi, Guest, Handles, Trapped};
 use crate::random::Xorshift;
@@ -119,10 +120,12 @@ fn raw(index: usize, echo: &Echo, case: &Case, live: &Handles, random: &mut Xors
     }
 }
 
-fn honest(index: usize, echo: &Echo, random: &mut Xorshift) -> Call {
+fn honest(index: usize, echo: &Echo, case: &Case, random: &mut Xorshift) -> Call {
+    let direct = case.shape == Shape::Callee || case.direct && random.below(2) == 0;
+    let interface = if direct { DIRECT } else { THROUGH };
     let args: Vec<Val> = echo.params.iter().map(|ty| values::random(ty, random, &mut Handles::default())).collect();
     Call {
-        export: format!("{INTERFACE}#run{index}"),
+        export: format!("{interface}#run{index}"),
         params: echo.params.clone(),
         result: echo.result(),
         want: match args.as_slice() {
@@ -149,8 +152,11 @@ fn number(name: impl Into<String>, arg: Option<u32>, result: bool) -> Call {
 pub(super) fn counters(case: &Case) -> Vec<Call> {
     let mut names = vec!["a-posts"];
     if case.shape != Shape::Callee {
-        // What the host allocates is its own choice: only allocations between components are counted.
-        names.extend(["b-posts", "a-count", "dtors"]);
+        names.extend(["b-posts", "dtors"]);
+    }
+    // What the host allocates is its own choice: only allocations between components are counted.
+    if !case.direct {
+        names.push("a-count");
     }
     names.into_iter().map(|name| number(name, None, true)).collect()
 }
@@ -176,7 +182,7 @@ pub(super) fn random(case: &Case, live: &Handles, random: &mut Xorshift) -> Call
         }
         2..=6 if !alone => handle(case.shape, live, random),
         7..=11 if !alone => raw(index, echo, case, live, random),
-        _ if !echo.has_handles() => honest(index, echo, random),
+        _ if !echo.has_handles() => honest(index, echo, case, random),
         _ => raw(index, echo, case, live, random),
     }
 }

@@ -8,14 +8,13 @@ use super::values::Encoding;
 use crate::random::Xorshift;
 use std::fmt::Write;
 
-/// The interface that the root exports.
-pub(super) const INTERFACE: &str = "echo:test/calls";
-
 /// What a seed decided.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) text: String,
     pub(super) shape: Shape,
+    /// Whether the callee faces the host, alone or beside the caller.
+    pub(super) direct: bool,
     /// Of the caller, which is the boundary's, and of the callee.
     pub(super) encodings: [Encoding; 2],
     pub(super) echoes: Vec<Echo>,
@@ -32,22 +31,24 @@ pub(super) enum Shape {
     Three,
 }
 
-struct Writer<'c> {
-    shape: Shape,
+pub(super) struct Writer<'c> {
+    pub(super) shape: Shape,
+    /// Whether the callee is at the root too, beside the caller.
+    pub(super) direct: bool,
     encodings: [Encoding; 2],
-    echoes: &'c [Echo],
-    scope: Scope<'c>,
+    pub(super) echoes: &'c [Echo],
+    pub(super) scope: Scope<'c>,
     /// Whether allocations of caller and callee always move.
     moves: [bool; 2],
     /// Whether lifts of caller and callee have a post-return.
     posts: [bool; 2],
 }
 
-const TICK: &str = r#"(import "tick" (func $tick (param "n" u32) (result u32)))
+pub(super) const TICK: &str = r#"(import "tick" (func $tick (param "n" u32) (result u32)))
     (core func $tick' (canon lower (func $tick)))"#;
 
 /// The owner of the resource: a destructor that counts, and the functions that work on handles.
-const OWNER: &str = r#"(core module $d
+pub(super) const OWNER: &str = r#"(core module $d
       (import "" "tick" (func $tick (param i32) (result i32)))
       (global $n (mut i32) (i32.const 0)) (global $sum (mut i32) (i32.const 0)) (global $mode (mut i32) (i32.const 0))
       (func (export "dtor") (param i32)
@@ -98,7 +99,7 @@ const HANDLES: [(&str, &str, &str); 5] = [
 
 impl Writer<'_> {
     /// Functions of the owner that the caller calls; `via` is the callee's way to the third.
-    fn handles(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+    pub(super) fn handles(&self) -> &'static [(&'static str, &'static str, &'static str)] {
         match self.shape {
             Shape::Callee => &[],
             Shape::Pair => &HANDLES[..4],
@@ -133,7 +134,7 @@ impl Writer<'_> {
         .concat()
     }
 
-    fn callee(&self) -> String {
+    pub(super) fn callee(&self) -> String {
         let three = self.shape == Shape::Three;
         let mut out = format!("(component $callee\n    {TICK}\n    {}\n", code::memory(self.moves[1]));
         let (mut imports, mut given) = (String::new(), String::new());
@@ -189,7 +190,7 @@ impl Writer<'_> {
         out + &self.switches() + ")\n"
     }
 
-    fn caller(&self) -> String {
+    pub(super) fn caller(&self) -> String {
         let mut out = format!("(component $caller\n    {TICK}\n    {}\n", code::memory(self.moves[0]));
         let _ = writeln!(
             out,
@@ -250,89 +251,6 @@ impl Writer<'_> {
         );
         out + &lifts + &self.switches() + ")\n"
     }
-
-    /// Which of its functions the root exports in its interface, under names that types can have there.
-    fn at_root(&self) -> Vec<(usize, &Echo)> {
-        self.echoes.iter().enumerate().filter(|(_, echo)| !echo.has_handles()).collect()
-    }
-
-    fn root(&self) -> String {
-        let mut out = String::from("(component\n  (import \"tick\" (func $tick (param \"n\" u32) (result u32)))\n");
-        let mut named = Vec::new();
-        self.at_root().iter().for_each(|(_, echo)| {
-            echo.params.iter().chain(echo.result().as_ref()).for_each(|ty| nominal(ty, &mut named));
-        });
-        let wanted = |ty: &Ty| named.contains(ty);
-        let with = |kind: &str, from: &str, name: &str| format!(" (with \"{name}\" ({kind} {from} \"{name}\"))");
-        let types = |from: &str, wanted: &dyn Fn(&Ty) -> bool| {
-            self.scope.named(wanted, |i, _| with("type", from, &format!("t{i}")))
-        };
-        let switches = |side: &str, instance: &str| {
-            let one = |name: &&str| format!("  (export \"{side}-{name}\" (func {instance} \"{name}\"))\n");
-            ["posts", "count", "mode", "post-mode"].iter().map(one).collect::<String>()
-        };
-        let (mut instances, mut exports) = (String::new(), switches("a", "$a"));
-        let owner = if self.shape == Shape::Three { "$base" } else { "$a" };
-        if self.shape == Shape::Three {
-            let _ = writeln!(out, "(component $base\n    {TICK}\n    {OWNER})");
-            instances.push_str("  (instance $base (instantiate $base (with \"tick\" (func $tick))))\n");
-        }
-        out.push_str(&self.callee());
-        let from_base = if self.shape == Shape::Three {
-            with("type", owner, "r") + &with("func", owner, "peek")
-        } else {
-            String::new()
-        };
-        let _ = writeln!(instances, "  (instance $a (instantiate $callee (with \"tick\" (func $tick)){from_base}))");
-        if self.shape != Shape::Callee {
-            out.insert_str(
-                out.find('\n').map_or(0, |at| at + 1),
-                "  (import \"log\" (func $log (param \"n\" u32) (param \"s\" string) (result u32)))\n",
-            );
-            out.push_str(&self.caller());
-            let mut given = types("$a", &|_| true) + &with("type", owner, "r");
-            (0..self.echoes.len()).for_each(|i| given += &with("func", "$a", &format!("f{i}")));
-            for (name, ..) in self.handles() {
-                given += &with("func", if *name == "via" { "$a" } else { owner }, name);
-                let _ = writeln!(exports, "  (export \"c-{name}\" (func $b \"c-{name}\"))");
-            }
-            let _ = writeln!(
-                instances,
-                "  (instance $b (instantiate $caller (with \"tick\" (func $tick)) (with \"log\" (func $log)){given}))"
-            );
-            exports += &switches("b", "$b");
-            for name in ["o-new", "o-rep", "o-drop", "dtors", "d-mode"] {
-                let _ = writeln!(exports, "  (export \"{name}\" (func {owner} \"{name}\"))");
-            }
-            exports += "  (export \"c-drop\" (func $b \"c-drop\"))\n";
-            (0..self.echoes.len()).for_each(|i| exports += &format!("  (export \"raw{i}\" (func $b \"raw{i}\"))\n"));
-            if self.shape == Shape::Three {
-                exports += "  (export \"keep\" (func $a \"keep\"))\n";
-            }
-        }
-        out.push_str(&instances);
-        if !self.at_root().is_empty() {
-            out.push_str(&self.interface(&wanted, &types("$a", &wanted)));
-        }
-        out + &exports + ")\n"
-    }
-
-    /// Functions whose types have names are exported as an interface; a component gives it its shape.
-    fn interface(&self, wanted: &dyn Fn(&Ty) -> bool, types: &str) -> String {
-        let outside = Scope { names: self.scope.names, prefix: "$x" };
-        let mut shape = format!("(component $shape\n{}", self.scope.imported(wanted));
-        let (mut exports, mut given) = (String::new(), types.to_owned());
-        for (i, echo) in self.at_root() {
-            let _ = writeln!(shape, r#"(import "run{i}" (func $run{i} {}))"#, self.scope.signature(echo));
-            let _ = writeln!(exports, r#"(export "run{i}" (func $run{i}) (func {}))"#, outside.signature(echo));
-            let from = if self.shape == Shape::Callee { format!("$a \"f{i}\"") } else { format!("$b \"run{i}\"") };
-            let _ = write!(given, " (with \"run{i}\" (func {from}))");
-        }
-        shape += &outside.exported(wanted);
-        format!(
-            "{shape}{exports})\n  (instance $shape (instantiate $shape{given}))\n  (export \"{INTERFACE}\" (instance $shape))\n"
-        )
-    }
 }
 
 /// The component of a seed.
@@ -354,9 +272,10 @@ pub(super) fn component(seed: u64) -> Case {
     }
     let mut pair = || [random.below(2) == 0, random.below(2) == 0];
     let (moves, posts) = (pair(), pair());
+    let direct = shape == Shape::Callee || random.below(4) == 0;
     let scope = Scope { names: &named, prefix: "$t" };
-    let text = Writer { shape, encodings, echoes: &echoes, scope, moves, posts }.root();
-    Case { text, shape, encodings, echoes }
+    let text = Writer { shape, direct, encodings, echoes: &echoes, scope, moves, posts }.root();
+    Case { text, shape, direct, encodings, echoes }
 }
 
 fn echo(random: &mut Xorshift, handles: bool) -> Echo {

@@ -6,6 +6,7 @@ mod calls;
 mod code;
 mod component;
 mod host;
+mod root;
 mod scope;
 mod tally;
 mod types;

@@ -37,7 +37,9 @@ impl Tally {
         self.components += 1;
         let [caller, callee] = case.encodings.map(|encoding| encoding.name());
         self.pairs.entry(format!("{caller} to {callee}")).or_default()[column] += 1;
-        self.shapes.entry(format!("{:?}", case.shape).to_lowercase()).or_default()[column] += 1;
+        self.shapes
+            .entry(format!("{:?}{}", case.shape, if case.direct { " direct" } else { "" }).to_lowercase())
+            .or_default()[column] += 1;
     }
 
     pub(super) fn call(&mut self, case: &Case, call: &Call, outcome: &Outcome) {

@@ -74,7 +74,7 @@ pub(super) fn memory(moves: bool) -> String {
           {wipe}))
         (local.get $at))
       (func (export "reset") (global.set $top (i32.const {HEAP}))
-        (memory.fill (i32.const {HEAP}) (i32.const 0) (i32.const {SHOWN}))
+        (memory.fill (i32.const {HEAP}) (i32.const 0) (i32.const {heap}))
         (memory.fill (i32.const {RETURN}) (i32.const 0) (i32.const {returned})))
       (func (export "used") (result i32) (local i32)
         (local.set 0 (i32.sub (global.get $top) (i32.const {HEAP})))
@@ -84,6 +84,7 @@ pub(super) fn memory(moves: bool) -> String {
     (core instance $mem (instantiate $mem (with "" (instance (export "tick" (func $tick'))))))"#,
         unaligned = HEAP + 1,
         returned = IMAGE - RETURN,
+        heap = END - HEAP,
     )
 }
 

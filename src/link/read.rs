@@ -6,7 +6,7 @@
 use super::ir::{
     Component, Def, Export, FlagId, Host, HostId, InstanceId, Instantiate, Item, ModuleId, ReallocId, Space,
 };
-use super::merge::join;
+use super::merge::{Scans, join};
 use super::size;
 use super::validate;
 use crate::abi::{Core, CoreSignature, ImportName};
@@ -37,9 +37,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Component<'_>> {
     let plain = features().difference(WasmFeatures::EXCEPTIONS);
     if let (bodies, Ok(())) = validate::sections(bytes, plain) {
         // The translator does not look at bodies, so it need not wait for them.
-        let (valid, component) = join(bytes.len(), || bodies.validate(), || translate(bytes, plain));
-        if valid.is_ok() {
-            return component;
+        let (scans, component) = join(bytes.len(), || bodies.scan(), || translate(bytes, plain));
+        if let Ok(scans) = scans {
+            return component.map(|component| Component { scans, ..component });
         }
     }
     translate(bytes, validate(bytes)?)
@@ -245,6 +245,7 @@ impl<'a> Flattener<'_, 'a, '_> {
         let (resolve, world) = world(self.bytes)?;
         Ok(Component {
             modules,
+            scans: Scans::default(),
             instances,
             hosts: std::mem::take(&mut self.hosts),
             reallocs: std::mem::take(&mut self.reallocs),

@@ -11,6 +11,7 @@ use crate::link::ir::{InstanceId, ReallocId, Space};
 use crate::link::plan::{Const, Func, Global, Instance, Plan};
 use crate::link::report::Floor;
 use crate::link::shims::Resolved;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use wasmparser::{ConstExpr, DataKind, ElementItems, ElementKind, TagType, ValType};
 
@@ -94,7 +95,11 @@ enum Node {
 }
 
 /// Finds what stays. `scans` holds the function bodies of each module.
-pub(super) fn live<'m>(plan: &'m Plan<'_, '_>, resolved: &'m Resolved, scans: &'m [Vec<Scan>]) -> Result<Live> {
+pub(super) fn live<'m>(
+    plan: &'m Plan<'_, '_>,
+    resolved: &'m Resolved,
+    scans: &'m [Vec<Cow<'m, Scan>>],
+) -> Result<Live> {
     let follow = |instance: &'m Instance| instance.funcs.iter().map(|func| resolved.follow(func)).collect();
     let mut finder = Finder {
         plan,
@@ -116,7 +121,7 @@ pub(super) fn live<'m>(plan: &'m Plan<'_, '_>, resolved: &'m Resolved, scans: &'
 struct Finder<'m, 'c, 'a> {
     plan: &'m Plan<'c, 'a>,
     resolved: &'m Resolved,
-    scans: &'m [Vec<Scan>],
+    scans: &'m [Vec<Cow<'m, Scan>>],
     /// The functions of each instance, with forwarders followed.
     funcs: Vec<Vec<&'m Func>>,
     live: Live,
@@ -214,6 +219,9 @@ impl<'m, 'c> Finder<'m, 'c, '_> {
                 let body = index as usize - module.imported(Space::Func);
                 let scans = self.scans;
                 let scan = scans[plan.component.instances[id.index()].module.index()].get(body).ok_or_else(unknown)?;
+                if scan.typed_locals {
+                    return Err(Diagnostic::new(Code::UnsupportedType, "a local of a typed function reference"));
+                }
                 self.index(id, Kind::Type, *module.funcs.get(index as usize).ok_or_else(unknown)?)?;
                 self.scanned(id, scan)
             }

@@ -15,6 +15,7 @@ mod splice;
 
 pub(super) use chunks::{join, map as in_chunks};
 pub(super) use live::Live;
+pub(super) use scan::{Scan, Scans};
 pub(super) use splice::Code;
 
 use super::ir::{HostId, InstanceId, ReallocId, Space};
@@ -27,10 +28,11 @@ use crate::diagnostic::{self, Diagnostic, Result};
 use layout::{Layout, Types};
 use live::Items;
 use renumber::{Indices, Renumber, Unplaced, constant};
-use scan::{Proposals, scan_module};
+use scan::Proposals;
 use segments::{DataSegments, write_data, write_element};
 use serde::Serialize;
 use splice::Body;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
@@ -84,13 +86,16 @@ pub struct Dropped {
 
 /// Merges the planned instances into one module.
 pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: Options) -> Result<Merged> {
-    let scans = plan.modules.iter().map(scan_module).collect::<Result<Vec<_>>>()?;
+    let scans = plan.modules.iter().map(|m| plan.component.scans.of(m)).collect::<Result<Vec<_>>>()?;
     let live = live::live(plan, resolved, &scans)?;
     let pieces = Pieces::plan(plan, &live);
     let layout = Layout::new(plan, &live, &pieces)?;
     let mut merger = Merger { plan, resolved, live: &live, pieces: &pieces, layout, types: Types::default() };
     merger.run(&scans, options)
 }
+
+/// The bodies of a module, in order.
+type ModuleScans<'m> = Vec<Cow<'m, Scan>>;
 
 struct Merger<'m, 'c, 'a> {
     plan: &'m Plan<'c, 'a>,
@@ -102,7 +107,7 @@ struct Merger<'m, 'c, 'a> {
 }
 
 impl<'m, 'c> Merger<'m, 'c, '_> {
-    fn run(&mut self, scans: &[Vec<scan::Scan>], options: Options) -> Result<Merged> {
+    fn run(&mut self, scans: &[ModuleScans<'_>], options: Options) -> Result<Merged> {
         let plan = self.plan;
         let mut imports = ImportSection::new();
         for id in &self.layout.hosts {
@@ -226,7 +231,7 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
     }
 
     /// All bodies that stay, in the order of their functions.
-    fn bodies<'b>(&self, scans: &'b [Vec<scan::Scan>], spaces: &'b [Indices]) -> Result<Vec<Body<'b, 'c>>>
+    fn bodies<'b>(&self, scans: &'b [ModuleScans<'b>], spaces: &'b [Indices]) -> Result<Vec<Body<'b, 'c>>>
     where
         'm: 'b,
     {

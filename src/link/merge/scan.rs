@@ -4,13 +4,16 @@
 //! [`super::live`]) and rewritten (by [`super::splice`]). Immediates are told apart by the names that the parser gives
 //! them. A name that is not known here does not compile, so that no index is ever missed.
 
+use super::chunks;
 use super::renumber::Kind;
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Diagnostic, Result};
 use crate::link::module::Module;
 use crate::link::report::Floor;
+use std::borrow::Cow;
 use wasmparser::{
-    BinaryReader, BinaryReaderError, BlockType, Catch, ConstExpr, FunctionBody, Handle, HeapType, MemArg,
-    OperatorsReader, RefType, ResumeTable, TryTable, ValType, VisitOperator, VisitSimdOperator,
+    BinaryReaderError, BlockType, Catch, ConstExpr, FrameKind, FrameStack, FuncValidator, FunctionBody, Handle,
+    HeapType, MemArg, OperatorsReader, RefType, ResumeTable, TryTable, ValType, ValidatorResources, VisitOperator,
+    VisitSimdOperator,
 };
 
 /// An index in code.
@@ -24,76 +27,87 @@ pub(super) struct Site {
 }
 
 /// A function body or constant expression, scanned.
-#[derive(Debug, Default)]
-pub(super) struct Scan {
+#[derive(Debug, Default, Clone)]
+pub(in crate::link) struct Scan {
     /// In the order of the code. An instruction with two indices is there twice.
     pub(super) sites: Vec<Site>,
     /// Whether an instruction uses memory 0, which is too frequent to be listed.
     pub(super) memory_zero: bool,
+    /// Whether a local names a type. Locals are copied as they are.
+    pub(super) typed_locals: bool,
     pub(super) proposals: Proposals,
     /// No smaller profile takes the instructions.
     pub(super) floor: Floor,
 }
 
 impl Scan {
-    pub(super) fn body(body: &FunctionBody<'_>) -> Result<Scan> {
-        Self::whole(body, false)
+    pub(super) fn body(body: &FunctionBody<'_>) -> Result<Scan, BinaryReaderError> {
+        let mut scanner = Scanner::new(body)?;
+        scanner.run(OperatorsReader::new(body.get_binary_reader_for_operators()?))?;
+        Ok(scanner.finish())
     }
 
     /// The same, with the uses of memory 0 among the sites.
     pub(super) fn body_with_memories(body: &FunctionBody<'_>) -> Result<Scan> {
-        Self::whole(body, true)
-    }
-
-    fn whole(body: &FunctionBody<'_>, list_memory_zero: bool) -> Result<Scan> {
-        for local in body.get_locals_reader().map_err(invalid)? {
-            // Locals are copied as they are.
-            if let (_, ValType::Ref(ty)) = local.map_err(invalid)?
-                && ty.is_concrete_type_ref()
-            {
-                return Err(Diagnostic::new(Code::UnsupportedType, "a local of a typed function reference"));
-            }
-        }
-        let code = body.get_binary_reader_for_operators().map_err(invalid)?;
-        scan(code, body.range().start, list_memory_zero)
+        let mut scanner = Scanner { list_memory_zero: true, ..Scanner::new(body).map_err(invalid)? };
+        scanner.run(body.get_operators_reader().map_err(invalid)?).map_err(invalid)?;
+        Ok(scanner.finish())
     }
 
     pub(super) fn expr(expr: &ConstExpr<'_>) -> Result<Scan> {
-        let code = expr.get_binary_reader();
-        let start = code.original_position();
-        scan(code, start, false)
+        let ops = expr.get_operators_reader();
+        let mut scanner = Scanner { start: ops.original_position(), ..Scanner::default() };
+        scanner.run(ops).map_err(invalid)?;
+        Ok(scanner.finish())
     }
-}
 
-/// An instruction with an address is that long where the address is padded to the five bytes that linkers reserve. Few
-/// others are; they lose nothing by being written again.
-const PADDED: usize = 6;
-
-fn scan(code: BinaryReader<'_>, start: usize, list_memory_zero: bool) -> Result<Scan> {
-    let mut scanner = Scanner { scan: Scan::default(), list_memory_zero, at: 0, facts: Facts::NONE };
-    let mut ops = OperatorsReader::new(code);
-    while !ops.eof() {
-        scanner.at = u32::try_from(ops.original_position() - start)
-            .map_err(|_| Diagnostic::new(Code::TooLarge, "a function body of more than 2^32 bytes"))?;
-        ops.visit_operator(&mut scanner).map_err(invalid)?;
-        if scanner.facts.relocatable && ops.original_position() - start - scanner.at as usize >= PADDED {
-            scanner.site(Kind::Padded, 0);
+    /// Validates a body and scans it on the way, so that it is decoded once.
+    pub(in crate::link) fn validated(
+        validator: &mut FuncValidator<ValidatorResources>,
+        body: &FunctionBody<'_>,
+    ) -> Result<Scan, BinaryReaderError> {
+        let mut scanner = Scanner::new(body)?;
+        let mut code = body.get_binary_reader();
+        validator.read_locals(&mut code)?;
+        code.set_features(*validator.features());
+        while !code.eof() {
+            let at = code.original_position();
+            scanner.at(at);
+            code.visit_operator(&mut Both { scanner: &mut scanner, validator, at })??;
+            scanner.done(code.original_position());
         }
+        code.finish_expression(&validator.visitor(code.original_position()))?;
+        Ok(scanner.finish())
     }
-    ops.finish().map_err(invalid)?;
-    scanner.scan.sites.shrink_to_fit();
-    Ok(scanner.scan)
 }
 
-/// Scans all bodies of a module, in order.
-pub(super) fn scan_module(module: &Module<'_>) -> Result<Vec<Scan>> {
-    let bytes = |body: &FunctionBody<'_>| body.range().len();
-    super::chunks::map(&module.bodies, bytes, |bodies| bodies.iter().map(Scan::body).collect::<Result<Vec<_>>>())
-        .into_iter()
-        .try_fold(Vec::with_capacity(module.bodies.len()), |mut all, chunk| {
-            all.append(&mut chunk?);
-            Ok(all)
-        })
+/// Scans of bodies that were validated, by the addresses of the bodies, in ascending order. A module that was made or
+/// rewritten since has others, so none is ever taken for another.
+#[derive(Debug, Default)]
+pub(in crate::link) struct Scans(pub(in crate::link) Vec<(usize, Scan)>);
+
+impl Scans {
+    /// Where a body is.
+    pub(in crate::link) fn address(body: &FunctionBody<'_>) -> usize {
+        body.as_bytes().as_ptr() as usize
+    }
+
+    /// The bodies of a module, in order, scanned now if they were not before.
+    pub(super) fn of(&self, module: &Module<'_>) -> Result<Vec<Cow<'_, Scan>>> {
+        if let Some(known) = self.known(module) {
+            return Ok(known.iter().map(|(_, scan)| Cow::Borrowed(scan)).collect());
+        }
+        let bytes = |body: &FunctionBody<'_>| body.range().len();
+        let chunks = chunks::map(&module.bodies, bytes, |bodies| bodies.iter().map(Scan::body).collect::<Vec<_>>());
+        chunks.into_iter().flatten().map(|scan| scan.map(Cow::Owned).map_err(invalid)).collect()
+    }
+
+    fn known(&self, module: &Module<'_>) -> Option<&[(usize, Scan)]> {
+        let (first, last) = (module.bodies.first()?, module.bodies.last()?);
+        let start = self.0.binary_search_by_key(&Self::address(first), |(address, _)| *address).ok()?;
+        let known = self.0.get(start..start + module.bodies.len())?;
+        known.last().filter(|(address, _)| *address == Self::address(last)).map(|_| known)
+    }
 }
 
 fn invalid(error: BinaryReaderError) -> Box<Diagnostic> {
@@ -151,7 +165,7 @@ impl Proposals {
 }
 
 /// What is known of an instruction without looking at its immediates.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Facts {
     proposals: Proposals,
     floor: Floor,
@@ -162,8 +176,6 @@ struct Facts {
 }
 
 impl Facts {
-    const NONE: Facts = Facts { proposals: Proposals(0), floor: Floor::Mvp, refers: false, relocatable: false };
-
     const fn of(proposal: &str, op: &str) -> Facts {
         let floor = if same(proposal, "mvp") {
             Floor::Mvp
@@ -202,14 +214,59 @@ const fn same(a: &str, b: &str) -> bool {
     true
 }
 
+#[derive(Default)]
 struct Scanner {
     scan: Scan,
     list_memory_zero: bool,
+    /// Where the body starts, and where in it the instruction does.
+    start: usize,
     at: u32,
     facts: Facts,
 }
 
+/// An instruction with an address is that long where the address is padded to the five bytes that linkers reserve. Few
+/// others are; they lose nothing by being written again.
+const PADDED: usize = 6;
+
 impl Scanner {
+    fn new(body: &FunctionBody<'_>) -> Result<Scanner, BinaryReaderError> {
+        let mut scanner = Scanner { start: body.range().start, ..Scanner::default() };
+        for local in body.get_locals_reader()? {
+            if let (_, ValType::Ref(ty)) = local? {
+                scanner.scan.typed_locals |= ty.is_concrete_type_ref();
+            }
+        }
+        Ok(scanner)
+    }
+
+    fn run(&mut self, mut ops: OperatorsReader<'_>) -> Result<(), BinaryReaderError> {
+        while !ops.eof() {
+            self.at(ops.original_position());
+            ops.visit_operator(self)?;
+            self.done(ops.original_position());
+        }
+        ops.finish()
+    }
+
+    /// An instruction starts. A body has less than 2^32 bytes, as its size is in the binary.
+    #[inline]
+    fn at(&mut self, position: usize) {
+        self.at = u32::try_from(position - self.start).unwrap_or(u32::MAX);
+    }
+
+    /// It ends.
+    #[inline]
+    fn done(&mut self, position: usize) {
+        if self.facts.relocatable && position - self.start - self.at as usize >= PADDED {
+            self.site(Kind::Padded, 0);
+        }
+    }
+
+    fn finish(mut self) -> Scan {
+        self.scan.sites.shrink_to_fit();
+        self.scan
+    }
+
     #[inline]
     fn note(&mut self, facts: Facts) {
         self.facts = facts;
@@ -428,4 +485,49 @@ impl<'a> VisitOperator<'a> for Scanner {
 
 impl VisitSimdOperator<'_> for Scanner {
     wasmparser::for_each_visit_simd_operator!(visit);
+}
+
+/// Hands every instruction to the scanner and to the validator.
+struct Both<'v> {
+    scanner: &'v mut Scanner,
+    validator: &'v mut FuncValidator<ValidatorResources>,
+    at: usize,
+}
+
+impl FrameStack for Both<'_> {
+    fn current_frame(&self) -> Option<FrameKind> {
+        self.validator.get_control_frame(0).map(|frame| frame.kind)
+    }
+}
+
+macro_rules! visit_both {
+    ($visitor:ident $(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {$(
+        #[inline]
+        fn $visit(&mut self $($(, $arg: $argty)*)?) -> Self::Output {
+            self.scanner.$visit($($($arg.clone()),*)?);
+            self.validator.$visitor(self.at).$visit($($($arg),*)?)
+        }
+    )*};
+}
+
+macro_rules! visit_plain {
+    ($($ops:tt)*) => { visit_both!(visitor $($ops)*); };
+}
+
+macro_rules! visit_simd {
+    ($($ops:tt)*) => { visit_both!(simd_visitor $($ops)*); };
+}
+
+impl<'a> VisitOperator<'a> for Both<'_> {
+    type Output = Result<(), BinaryReaderError>;
+
+    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Self::Output>> {
+        Some(self)
+    }
+
+    wasmparser::for_each_visit_operator!(visit_plain);
+}
+
+impl VisitSimdOperator<'_> for Both<'_> {
+    wasmparser::for_each_visit_simd_operator!(visit_simd);
 }

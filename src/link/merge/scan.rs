@@ -27,7 +27,7 @@ pub(super) struct Site {
 }
 
 /// A function body or constant expression, scanned.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(in crate::link) struct Scan {
     /// In the order of the code. An instruction with two indices is there twice.
     pub(super) sites: Vec<Site>,

@@ -1,6 +1,6 @@
 //! Where things are in the output.
 
-use super::live::{Defined, Items, Live};
+use super::items::{Defined, Items, Live};
 use super::narrow;
 use super::renumber::Indices;
 use crate::abi::{Core, CoreSignature};

@@ -1,7 +1,8 @@
 //! Element and data segments.
 
 use super::renumber::{Renumber, constant};
-use super::{Sections, narrow, unwritable};
+use super::sections::Sections;
+use super::{narrow, unwritable};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::ir::InstanceId;
 use crate::link::plan::{Const, Plan};

@@ -38,14 +38,14 @@ impl Dropped {
         let gone = |all: usize, live: &Items| all.saturating_sub(live.len() as usize);
         Dropped {
             imports: plan.component.hosts.len().saturating_sub(layout.hosts.len()),
-            functions: gone(all(|m| m.bodies.len()) - resolved.forward.len(), &live.funcs),
-            tables: gone(all(|m| m.tables.len()) - resolved.tables.len(), &live.tables),
+            functions: gone(all(|m| m.bodies.len()).saturating_sub(resolved.forward.len()), &live.funcs),
+            tables: gone(all(|m| m.tables.len()).saturating_sub(resolved.tables.len()), &live.tables),
             memories: gone(all(|m| m.memories.len()), &live.memories),
             globals: gone(all(|m| m.globals.len()), &live.globals),
             tags: gone(all(|m| m.tags.len()), &live.tags),
             elements: gone(all(|m| m.elements.len()), &live.elements),
             data: gone(all(|m| m.data.len()), &live.data),
-            debug: all(|m| m.debug),
+            debug: plan.modules.iter().map(|m| m.debug).sum(),
         }
     }
 }

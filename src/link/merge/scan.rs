@@ -71,7 +71,7 @@ impl Scan {
         while !code.eof() {
             let at = code.original_position();
             scanner.at(at);
-            code.visit_operator(&mut Both { scanner: &mut scanner, validator, at })??;
+            code.visit_operator(&mut Both { scanner: &mut scanner, validator: validator.visitor(at) })??;
             scanner.done(code.original_position());
         }
         code.finish_expression(&validator.visitor(code.original_position()))?;

@@ -7,8 +7,8 @@ use super::proposals::Facts;
 use super::renumber::Kind;
 use super::scan::{Scan, Site};
 use wasmparser::{
-    BinaryReaderError, BlockType, Catch, FrameKind, FrameStack, FuncValidator, FunctionBody, Handle, HeapType, MemArg,
-    OperatorsReader, RefType, ResumeTable, TryTable, ValType, ValidatorResources, VisitOperator, VisitSimdOperator,
+    BinaryReader, BinaryReaderError, BlockType, Catch, FrameKind, FrameStack, FunctionBody, Handle, HeapType, MemArg,
+    OperatorsReader, RefType, ResumeTable, TryTable, ValType, VisitOperator, VisitSimdOperator,
 };
 
 #[derive(Default)]
@@ -288,47 +288,55 @@ impl VisitSimdOperator<'_> for Scanner {
     wasmparser::for_each_visit_simd_operator!(visit);
 }
 
-/// Hands every instruction to the scanner and to the validator.
-pub(super) struct Both<'v> {
+/// Hands every instruction to the scanner and to a validator.
+pub(super) struct Both<'v, V> {
     pub(super) scanner: &'v mut Scanner,
-    pub(super) validator: &'v mut FuncValidator<ValidatorResources>,
-    pub(super) at: usize,
+    pub(super) validator: V,
 }
 
-impl FrameStack for Both<'_> {
+impl<V: FrameStack> FrameStack for Both<'_, V> {
+    #[inline]
     fn current_frame(&self) -> Option<FrameKind> {
-        self.validator.get_control_frame(0).map(|frame| frame.kind)
+        self.validator.current_frame()
     }
 }
 
+type Validated = Result<(), BinaryReaderError>;
+
 macro_rules! visit_both {
-    ($visitor:ident $(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {$(
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {$(
         #[inline]
-        fn $visit(&mut self $($(, $arg: $argty)*)?) -> Self::Output {
+        fn $visit(&mut self $($(, $arg: $argty)*)?) -> Validated {
             self.scanner.$visit($($($arg.clone()),*)?);
-            self.validator.$visitor(self.at).$visit($($($arg),*)?)
+            self.validator.$visit($($($arg),*)?)
         }
     )*};
 }
 
-macro_rules! visit_plain {
-    ($($ops:tt)*) => { visit_both!(visitor $($ops)*); };
+macro_rules! visit_both_simd {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {$(
+        fn $visit(&mut self $($(, $arg: $argty)*)?) -> Validated {
+            self.scanner.$visit($($($arg.clone()),*)?);
+            match self.validator.simd_visitor() {
+                Some(validator) => validator.$visit($($($arg),*)?),
+                // The parser has asked for it already.
+                None => BinaryReader::new(&[], 0).read_u8().map(drop),
+            }
+        }
+    )*};
 }
 
-macro_rules! visit_simd {
-    ($($ops:tt)*) => { visit_both!(simd_visitor $($ops)*); };
-}
+impl<'a, V: VisitOperator<'a, Output = Validated>> VisitOperator<'a> for Both<'_, V> {
+    type Output = Validated;
 
-impl<'a> VisitOperator<'a> for Both<'_> {
-    type Output = Result<(), BinaryReaderError>;
-
-    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Self::Output>> {
+    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Validated>> {
+        self.validator.simd_visitor()?;
         Some(self)
     }
 
-    wasmparser::for_each_visit_operator!(visit_plain);
+    wasmparser::for_each_visit_operator!(visit_both);
 }
 
-impl VisitSimdOperator<'_> for Both<'_> {
-    wasmparser::for_each_visit_simd_operator!(visit_simd);
+impl<'a, V: VisitOperator<'a, Output = Validated>> VisitSimdOperator<'a> for Both<'_, V> {
+    wasmparser::for_each_visit_simd_operator!(visit_both_simd);
 }

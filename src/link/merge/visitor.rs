@@ -21,6 +21,9 @@ pub(super) struct Scanner {
     facts: Facts,
 }
 
+/// Fewer bytes than lie between two sites, usually.
+const SITE: usize = 8;
+
 /// An instruction with an address is that long where the address is padded to the five bytes that linkers reserve. Few
 /// others are; they lose nothing by being written again.
 const PADDED: usize = 6;
@@ -28,6 +31,8 @@ const PADDED: usize = 6;
 impl Scanner {
     pub(super) fn new(body: &FunctionBody<'_>) -> Result<Scanner, BinaryReaderError> {
         let mut scanner = Scanner::starting(body.range().start);
+        // Compiled code has a site every dozen bytes.
+        scanner.scan.sites.reserve(body.range().len() / SITE);
         for local in body.get_locals_reader()? {
             if let (_, ValType::Ref(ty)) = local? {
                 scanner.scan.typed_locals |= ty.is_concrete_type_ref();

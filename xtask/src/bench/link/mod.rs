@@ -7,6 +7,7 @@ use crate::paths::Paths;
 use crate::table::Table;
 use anyhow::{Context, Result, ensure};
 use std::fs;
+use std::io::ErrorKind::NotFound;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -74,7 +75,7 @@ impl Bench {
         let validate = validate(file)?;
         let mut command = Command::new(&self.lowlift);
         command.arg("link").arg(file).arg("-o").arg(&self.output).stdin(Stdio::null()).stdout(Stdio::null());
-        let link = time_link(&mut command)?;
+        let link = self.time_link(&mut command)?;
         let peak = sample_peak(command.arg("--report").arg(&self.report).stderr(Stdio::null()))?;
         let report: serde_json::Value = serde_json::from_slice(&read(&self.report)?)?;
         let linked = report["output_size"].as_f64().unwrap_or_default();
@@ -90,6 +91,19 @@ impl Bench {
             bytes.map_or("-".into(), |bytes| format!("{:.1}", bytes / 1024.0 / 1024.0)),
             bytes.map_or("-".into(), |bytes| format!("{:.1}", bytes / size)),
         ])
+    }
+
+    fn time_link(&self, command: &mut Command) -> Result<Duration> {
+        timed(
+            // The system flushes a file that replaces another.
+            || fs::remove_file(&self.output).or_else(|e| if e.kind() == NotFound { Ok(()) } else { Err(e.into()) }),
+            || {
+                let output = command.stderr(Stdio::piped()).output().context("cannot run lowlift")?;
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                ensure!(output.status.success(), "{}: {}", output.status, stderr.lines().next().unwrap_or_default());
+                Ok(())
+            },
+        )
     }
 }
 
@@ -120,25 +134,20 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn validate(file: &Path) -> Result<Duration> {
-    timed(|| {
-        let mut validator = Validator::new_with_features(WasmFeatures::all());
-        validator.validate_all(&read(file)?).map(drop).with_context(|| format!("{} is invalid", file.display()))
-    })
-}
-
-fn time_link(command: &mut Command) -> Result<Duration> {
-    timed(|| {
-        let output = command.stderr(Stdio::piped()).output().context("cannot run lowlift")?;
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{}: {}", output.status, stderr.lines().next().unwrap_or_default());
-        Ok(())
-    })
+    timed(
+        || Ok(()),
+        || {
+            let mut validator = Validator::new_with_features(WasmFeatures::all());
+            validator.validate_all(&read(file)?).map(drop).with_context(|| format!("{} is invalid", file.display()))
+        },
+    )
 }
 
 /// The median time of a few runs.
-fn timed(mut run: impl FnMut() -> Result<()>) -> Result<Duration> {
+fn timed(prepare: impl Fn() -> Result<()>, mut run: impl FnMut() -> Result<()>) -> Result<Duration> {
     let mut times = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
+        prepare()?;
         let started = Instant::now();
         run()?;
         times.push(started.elapsed());

@@ -45,7 +45,7 @@ const SHAPES: &str = "\
 ";
 
 /// Rules for SVG figures, both schemes.
-pub(super) fn figure_css() -> String {
+pub(crate) fn figure_css() -> String {
     format!("{SHAPES}{}@media (prefers-color-scheme:dark){{\n{}}}\n", scheme(false), scheme(true))
 }
 
@@ -72,7 +72,7 @@ fn scheme(dark: bool) -> String {
 }
 
 /// Rules for the page around the figures.
-pub(super) fn page_css() -> String {
+pub(crate) fn page_css() -> String {
     let scheme = |[paper, raised, ink, quiet, hair]: [&str; 5], link: &str| {
         format!(":root{{--paper:{paper};--raised:{raised};--ink:{ink};--quiet:{quiet};--hair:{hair};--link:{link}}}")
     };

@@ -71,6 +71,19 @@ fn scheme(dark: bool) -> String {
     css
 }
 
+/// Rules for lines in the ink of the role that they stand in, and for frames; both schemes.
+pub(crate) fn ink_rules(line: &str, frame: &str) -> String {
+    let scheme = |dark: bool| {
+        let roles = ROLES.iter().chain(&CORES).map(|(class, light, night)| {
+            let ink = if dark { night[1] } else { light[1] };
+            format!(".fig .{class} .{line}{{stroke:{ink}}}\n")
+        });
+        let quiet = if dark { DARK[3] } else { LIGHT[3] };
+        roles.collect::<String>() + &format!(".fig .{frame}{{stroke:{quiet}}}\n")
+    };
+    format!("{}@media (prefers-color-scheme:dark){{\n{}}}\n", scheme(false), scheme(true))
+}
+
 /// Rules for the page around the figures.
 pub(crate) fn page_css() -> String {
     let scheme = |[paper, raised, ink, quiet, hair]: [&str; 5], link: &str| {

@@ -5,6 +5,7 @@
 //! the linker must write, [`merge`] writes the module, [`verify`] proves it. What cannot be lowered is refused with a code
 //! of the 03 group; nothing is emitted on doubt.
 
+pub mod explain;
 mod ir;
 mod merge;
 mod module;
@@ -28,6 +29,8 @@ use crate::diagnostic::Result;
 pub struct Options {
     /// Re-wrap the output into a component and compare its world with the original's.
     pub verify: bool,
+    /// Tell what was done, and why, in the report.
+    pub explain: bool,
 }
 
 /// A linked module, validated.
@@ -50,6 +53,9 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
     if options.verify {
         verify::same_world(&component_ir, &merged.wasm)?;
     }
-    let report = report::report(&plan, &resolved, &merged, floor, component.len());
+    let mut report = report::report(&plan, &resolved, &merged, floor, component.len());
+    if options.explain {
+        report.explain = Some(explain::explain(component, &plan, &resolved, &merged.wasm, floor, options.verify)?);
+    }
     Ok(Linked { wasm: merged.wasm, report })
 }

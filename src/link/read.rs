@@ -177,9 +177,10 @@ impl<'a> Flattener<'_, 'a, '_> {
         let mut destructors = Vec::new();
         for initializer in &self.component.initializers {
             match initializer {
-                GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, args), _) => {
+                GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, args), owner) => {
                     let args = args.iter().map(|arg| self.def(arg, &instance_modules)).collect::<Result<Vec<_>>>()?;
-                    instances.push(Instantiate { module: ModuleId(module.as_u32()), args });
+                    let owner = owner.map(|instance| FlagId(instance.as_u32()));
+                    instances.push(Instantiate { module: ModuleId(module.as_u32()), args, owner });
                     instance_modules.push(*module);
                 }
                 GlobalInitializer::InstantiateModule(InstantiateModule::Import(..), _) => {

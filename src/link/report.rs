@@ -1,13 +1,15 @@
-//! What the linker tells: `--report` writes it as JSON.
+//! What the linker tells: `--report` writes it as JSON. Its schema is `docs/link.schema.json`.
 
+use super::explain::Explanation;
 use super::merge::Merged;
 use super::plan::Plan;
 use super::runtime::Pieces;
 use super::shims::Resolved;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Feature profiles of core WebAssembly, from small to large.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Floor {
     /// WebAssembly 1.0 with mutable globals.
@@ -36,7 +38,7 @@ impl Floor {
 }
 
 /// A link in figures. Sizes are in bytes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
     /// Size of the component.
     pub component_size: usize,
@@ -68,10 +70,13 @@ pub struct Report {
     pub wrapped_imports: usize,
     /// Whether the host must call `_initialize` once, before anything else.
     pub initialize: bool,
+    /// What was done and why, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Explanation>,
 }
 
 /// A core module of the component.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct MergedModule {
     /// From its name section.
     pub name: Option<String>,
@@ -82,7 +87,7 @@ pub struct MergedModule {
 }
 
 /// A core function at the boundary.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Function {
     /// Import module; empty for exports.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -135,5 +140,6 @@ pub(super) fn report(
         reallocs: component.reallocs.len(),
         wrapped_imports,
         initialize: merged.initialize,
+        explain: None,
     }
 }

@@ -3,6 +3,7 @@
 mod adapt;
 mod cli;
 mod diff;
+mod explain;
 mod fuzz;
 mod host;
 mod layout;

@@ -12,6 +12,7 @@ mod link;
 mod oracle;
 mod product;
 mod random;
+mod repro;
 mod serve;
 mod wit_bad;
 mod witx;

@@ -14,7 +14,7 @@ const ROWS: usize = 40;
 /// Columns of a name within a row.
 const NAME: usize = 44;
 /// Heights and distances, in pixels.
-pub(super) const HEAD: i64 = 38;
+const HEAD: i64 = 38;
 pub(super) const ROW: i64 = 18;
 const PAD: i64 = 8;
 const GAP: i64 = 14;

@@ -11,10 +11,17 @@ const ROWS: usize = 1000;
 /// Columns of a cell; the rest of a longer one is cut.
 const CELL: usize = 300;
 
+/// Wide tables scroll instead of breaking their words; sections are too long to be kept on one sheet of paper.
+const RULES: &str = "\
+.scroll table{min-width:34rem}
+td.n{white-space:nowrap}
+@media print{section{break-inside:auto}h2,summary{break-after:avoid}tr{break-inside:avoid}}
+";
+
 /// Writes the page.
 pub fn html(told: &Explanation, title: &str) -> String {
     let phases = story(told);
-    let rules = rules() + ".scroll table{min-width:34rem}\ntd.n{white-space:nowrap}\n";
+    let rules = rules() + RULES;
     let mut page = Page::open(&format!("{title}: how it was linked"), title, "Skip to the graph", &rules);
     page.tag("p class=\"lead\"", "How the component became one core module, phase by phase.");
     page.put("</header>\n<nav aria-label=\"Contents\"><h2>Phases</h2>\n<ul>\n<li><a href=\"#graph\">graph</a></li>\n");

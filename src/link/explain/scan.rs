@@ -6,7 +6,7 @@ use super::model::{Encoding, Need, Section};
 use super::names::brief;
 use std::collections::{BTreeMap, HashMap};
 use wasmparser::{
-    CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind, ComponentName,
+    BinaryReaderError, CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind, ComponentName,
     ComponentNameSectionReader, ComponentOuterAliasKind, ComponentTypeRef, ExternalKind, KnownCustom, Name, Parser,
     Payload, Validator, WasmFeatures,
 };
@@ -203,8 +203,7 @@ pub(super) fn needs(output: &[u8], floor: Floor) -> Vec<Need> {
     // Each round adds a feature of the floor that was not there.
     while features != floor.features() {
         let Err(error) = Validator::new_with_features(features).validate_all(output) else { break };
-        let missing = error.missing_wasm_feature().unwrap_or(WasmFeatures::empty());
-        let missing = missing.intersection(floor.features()).difference(features);
+        let missing = missing(output, features, floor, &error);
         let feature = missing.iter_names().next().map(|(name, _)| name.to_ascii_lowercase());
         needs.push(Need {
             feature,
@@ -215,6 +214,21 @@ pub(super) fn needs(output: &[u8], floor: Floor) -> Vec<Need> {
         features = if missing.is_empty() { floor.features() } else { features.union(missing) };
     }
     needs
+}
+
+/// The feature that an error asks for. Where the validator does not say, it is the one with which it gets farther.
+fn missing(output: &[u8], have: WasmFeatures, floor: Floor, error: &BinaryReaderError) -> WasmFeatures {
+    let lacking = floor.features().difference(have);
+    let said = error.missing_wasm_feature().unwrap_or(WasmFeatures::empty()).intersection(lacking);
+    if !said.is_empty() {
+        return said;
+    }
+    let farther = |feature: &WasmFeatures| match Validator::new_with_features(have.union(*feature)).validate_all(output)
+    {
+        Ok(_) => true,
+        Err(other) => other.offset() > error.offset(),
+    };
+    lacking.iter().find(farther).unwrap_or(WasmFeatures::empty())
 }
 
 /// The function whose body holds a byte.

@@ -231,6 +231,7 @@ fn pictures_and_pages_name_every_instance() {
         for instance in &told.read.instances {
             let label = match &instance.name {
                 Some(name) => format!("#{} {name}", instance.index),
+                None if instance.component_instance.is_none() => format!("#{} (fused adapter)", instance.index),
                 None => format!("#{} (module {})", instance.index, instance.module),
             };
             for out in [&drawn, &page, &plain] {

@@ -352,7 +352,7 @@ fn lanes(mut buses: Vec<Bus>) -> Vec<Bus> {
     let mut taken: Vec<Vec<(i64, i64)>> = Vec::new();
     for bus in &mut buses {
         let (low, high) = bus.span();
-        let free = |lane: &Vec<(i64, i64)>| lane.iter().all(|(from, to)| high < from - ROW / 2 || low > to + ROW / 2);
+        let free = |lane: &Vec<(i64, i64)>| lane.iter().all(|(from, to)| high < from - ROW || low > to + ROW);
         let lane = taken.iter().position(free).unwrap_or(taken.len());
         if lane == taken.len() {
             taken.push(Vec::new());

@@ -4,7 +4,7 @@ use super::model::Explanation;
 use super::picture::{KEY, figure, rules, swatch};
 use super::story::{Grid, story};
 use crate::draw::frame::Page;
-use crate::draw::words::{count, fit};
+use crate::draw::words::{count, escape, fit};
 
 /// Rows of a table; the rest is counted.
 const ROWS: usize = 1000;
@@ -52,9 +52,9 @@ fn table(grid: &Grid, page: &mut Page) {
     // Open, so that the page prints whole.
     page.put("<details open=\"open\"><summary>");
     page.tag("span", &fit(&grid.caption, CELL));
-    page.put(
-        "</summary><div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"table\"><table>\n<thead><tr>",
-    );
+    let label = escape(&fit(&grid.caption, CELL));
+    page.put("</summary><div class=\"scroll\" role=\"region\" tabindex=\"0\"");
+    page.put(&format!(" aria-label=\"{label}\"><table>\n<thead><tr>"));
     let open = |tag: &str, column: usize, scope: &str| {
         format!("{tag}{}{scope}", if grid.numbers.contains(&column) { " class=\"n\"" } else { "" })
     };

@@ -93,6 +93,7 @@ pub(super) fn label(instances: &[Instance], index: u32) -> String {
     match instances.get(index as usize) {
         Some(instance) => match &instance.name {
             Some(name) => format!("#{index} {name}"),
+            None if instance.component_instance.is_none() => format!("#{index} (fused adapter)"),
             None => format!("#{index} (module {})", instance.module),
         },
         None => format!("#{index}"),

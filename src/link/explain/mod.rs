@@ -1,7 +1,7 @@
 //! What the linker tells about a link: the phases, what happened in each, and why.
 //!
-//! [`explain`] computes it from what the phases left behind; no phase keeps a diary. [`text`] writes it for terminals, [`svg`]
-//! draws the graph of instances, [`html`] is a page with both. Names come from strangers: all of them go through
+//! [`explain()`] computes it from what the phases left behind; no phase keeps a diary. [`text()`] writes it for terminals, [`svg()`]
+//! draws the graph of instances, [`html()`] is a page with both. Names come from strangers: all of them go through
 //! `draw::words` before they are shown, and what is too much is counted.
 
 mod collect;

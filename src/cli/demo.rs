@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     log_to_stderr(shared);
     say(&derived()?)?;
     let started = Instant::now();
-    let linked = link(GUEST, LinkOptions { verify: true, ..Default::default() })?;
+    let linked = link(GUEST, LinkOptions { verify: true, ..LinkOptions::default() })?;
     say(&format!("link    {} in {}", super::link::summary(&linked.report), ms(started)))?;
     say(&checked(&linked.wasm)?)?;
     runtime()?.block_on(async {

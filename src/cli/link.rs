@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     args.fit(shared.format)?;
     let input = io::read(args.input.as_deref())?;
     let repro = args.save_repro.as_deref().map(|folder| Repro::open(folder, &input, args, shared)).transpose()?;
-    let options = Options { verify: args.verify, explain: args.explain || repro.is_some() };
+    let options = Options { verify: args.verify, explain: args.explain || repro.is_some(), ..Options::default() };
     let name = input.name.clone();
     let linked = io::as_wasm(input).and_then(|(input, kind)| component(&input, kind, options));
     let mut linked = match repro {

@@ -18,6 +18,7 @@ mod segments;
 mod shims;
 mod size;
 mod verify;
+mod written;
 
 pub use report::{Floor, Report};
 pub use verify::rewrap;
@@ -31,6 +32,23 @@ pub struct Options {
     pub verify: bool,
     /// Tell what was done, and why, in the report.
     pub explain: bool,
+    /// The output is to have one memory.
+    pub single_memory: bool,
+    /// Leave out the checks that the canonical ABI makes around calls: may-leave, re-entry, use after a trap.
+    pub no_guards: bool,
+    /// Who keeps the handles of exported resources.
+    pub handles: Handles,
+}
+
+/// Who keeps the handles of resource types that the component exports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Handles {
+    /// The host, by `[resource-new]`, `[resource-rep]` and `[resource-drop]` of `[export]…`, which the module imports.
+    #[default]
+    Host,
+    /// The module. Handles are numbers that it gives and takes; it exports `…#[resource-rep]…`, by which a handle becomes what
+    /// methods take, and `…#[resource-drop]…`.
+    Module,
 }
 
 /// A linked module, validated.
@@ -45,7 +63,7 @@ pub struct Linked {
 /// Links `component` (binary). Imports and exports of the result carry canonical names; its types are embedded as a
 /// `component-type` section.
 pub fn link(component: &[u8], options: Options) -> Result<Linked> {
-    let component_ir = read::read(component)?;
+    let component_ir = read::read(component, options)?;
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
     let merged = merge::merge(&plan, &resolved)?;

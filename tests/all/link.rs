@@ -131,7 +131,7 @@ fn lowered_components_behave_as_the_originals() {
     for (path, text) in fixtures("fixtures/link/pass") {
         let name = path.display();
         let component = wat::parse_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let linked = link(&component, Options { verify: true, ..Default::default() })
+        let linked = link(&component, Options { verify: true, ..Options::default() })
             .unwrap_or_else(|e| panic!("{name}: {e} {:?}", e.cause));
         let again = link(&component, Options::default()).expect("links twice");
         assert_eq!(linked.wasm, again.wasm, "{name}: the output is deterministic");
@@ -152,7 +152,7 @@ fn what_cannot_be_lowered_is_refused_by_its_code() {
         let name = path.display();
         let code = text.lines().next().and_then(|l| l.strip_prefix(";; code: ")).expect("a code").trim().to_owned();
         let component = wat::parse_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let error = link(&component, Options { verify: true, ..Default::default() })
+        let error = link(&component, Options { verify: true, ..Options::default() })
             .err()
             .unwrap_or_else(|| panic!("{name} was linked"));
         assert_eq!(error.code.id(), code, "{name}: {error} {:?}", error.cause);
@@ -167,7 +167,7 @@ fn real_components_lose_their_shims_and_keep_their_world() {
     {
         let component = guest(name);
         let linked =
-            link(&component, Options { verify: true, ..Default::default() }).unwrap_or_else(|e| panic!("{name}: {e}"));
+            link(&component, Options { verify: true, ..Options::default() }).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(linked.report.shims_resolved, shims, "{name}");
         assert_eq!((linked.report.tables, linked.report.memories), (1, 1), "{name}");
         assert!(linked.report.floor <= Floor::Lime1, "{name}: {:?}", linked.report.floor);
@@ -183,7 +183,7 @@ fn adapted_preview1_modules_link() {
         let survey = survey(&module).expect("valid");
         let adapter = choose(&survey, None).expect("an adapter fits");
         let adapted = wrap(&module, &survey, adapter.as_ref()).expect("wraps");
-        let linked = link(&adapted.component, Options { verify: true, ..Default::default() })
+        let linked = link(&adapted.component, Options { verify: true, ..Options::default() })
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(linked.report.tables, 1, "{name}: the shim's table is gone");
         assert!(linked.report.imports.iter().all(|f| f.module.starts_with("wasi:")), "{name}");
@@ -244,7 +244,7 @@ fn each_import_allocates_with_its_own_realloc() {
           (func (export "run") (result u32) (canon lift (core func $run "run"))))"#,
     )
     .expect("text");
-    let linked = link(&component, Options { verify: true, ..Default::default() }).expect("links");
+    let linked = link(&component, Options { verify: true, ..Options::default() }).expect("links");
     assert_eq!((linked.report.reallocs, linked.report.wrapped_imports, linked.report.imports.len()), (2, 1, 1));
 
     let engine = Engine::default();

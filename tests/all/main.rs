@@ -9,6 +9,7 @@ mod host;
 mod layout;
 mod lies;
 mod link;
+mod link_async;
 mod oracle;
 mod product;
 mod random;

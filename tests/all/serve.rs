@@ -23,7 +23,7 @@ struct Running {
 }
 
 async fn start(name: &str, limits: Limits) -> Running {
-    let module = link(&guest(name), LinkOptions { verify: true, ..Default::default() }).expect("links").wasm;
+    let module = link(&guest(name), LinkOptions { verify: true, ..LinkOptions::default() }).expect("links").wasm;
     let server = Server::bind(&module, options(limits)).await.expect("binds");
     let addr = server.addr().expect("bound");
     let (stop, stopping) = oneshot::channel();

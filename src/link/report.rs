@@ -119,7 +119,7 @@ pub(super) fn report(
         let core = plan.signature(resolved.follow(&func)).ok()??;
         Some(function("", &e.name, &core))
     });
-    let merged_modules = plan.instance_ids().map(|id| {
+    let merged_modules = plan.instance_ids().filter(|id| *id < component.own).map(|id| {
         let module = plan.module(id);
         MergedModule { name: module.name.map(str::to_owned), size: module.bytes, functions: module.bodies.len() }
     });

@@ -6,6 +6,8 @@ use super::super::report::Floor;
 use super::super::runtime::Pieces;
 use super::super::segments::is_late;
 use super::super::shims::{Kept, Resolved, forwarders};
+use super::super::written::why;
+use super::guards::{Guards, kind};
 use super::model::*;
 use super::names::{Names, brief, defined, label};
 use super::scan::{self, Canonical};
@@ -26,9 +28,10 @@ pub(in super::super) fn explain(
 ) -> Result<Explanation> {
     let names = Names::new(plan);
     let read = read(component, plan, resolved);
-    let shims = shims(plan, resolved, &names, &read.instances);
-    let runtime = runtime(plan, resolved)?;
-    let mut wiring = wiring(plan, resolved, &names, &read.instances)?;
+    let guards = Guards::new(plan);
+    let shims = shims(plan, resolved, &guards, &names, &read.instances);
+    let runtime = runtime(plan, resolved, &guards, &names)?;
+    let mut wiring = wiring(plan, resolved, &guards, &names, &read.instances)?;
     wiring.exports.extend(support(&wiring.reallocs, &runtime));
     Ok(Explanation {
         plan: wiring,
@@ -71,12 +74,22 @@ fn read(component: &[u8], plan: &Plan<'_, '_>, resolved: &Resolved) -> Read {
 fn instance(plan: &Plan<'_, '_>, resolved: &Resolved, counts: &Canonical, id: InstanceId) -> Instance {
     let module = plan.module(id);
     let instantiate = &plan.component.instances[id.index()];
+    let origin = match instantiate.owner {
+        _ if id >= plan.component.own => Origin::Linker,
+        Some(_) => Origin::Component,
+        None => Origin::Adapter,
+    };
+    let name = match origin {
+        Origin::Linker => Some(own_name(plan, id)),
+        _ => counts.module_name(instantiate.module.0).or(module.name),
+    };
     let memories = defined(plan, id, Space::Memory, module.memories.len()).zip(&module.memories);
     let tables = defined(plan, id, Space::Table, module.tables.len()).zip(&module.tables);
     Instance {
         index: id.0,
         module: instantiate.module.0,
-        name: counts.module_name(instantiate.module.0).or(module.name).map(brief),
+        name: name.map(brief),
+        origin,
         component_instance: instantiate.owner.map(|owner| owner.0),
         size: module.bytes,
         functions: module.bodies.len(),
@@ -94,6 +107,15 @@ fn instance(plan: &Plan<'_, '_>, resolved: &Resolved, counts: &Canonical, id: In
             .collect(),
         fate: fate(plan, resolved, id),
     }
+}
+
+/// What the linker's own instances are called, by their order.
+fn own_name(plan: &Plan<'_, '_>, id: InstanceId) -> &'static str {
+    let names = ["boundary memory", "handle tables", "written functions", "boundary adapters"];
+    let count = plan.instances.len() - plan.component.own.index();
+    // Nothing but adapters is written if nothing else is needed.
+    let nth = (id.0 - plan.component.own.0) as usize + if count < 3 { 3 } else { 0 };
+    names.get(nth).copied().unwrap_or("written")
 }
 
 fn fate(plan: &Plan<'_, '_>, resolved: &Resolved, id: InstanceId) -> Fate {
@@ -118,12 +140,18 @@ fn fate(plan: &Plan<'_, '_>, resolved: &Resolved, id: InstanceId) -> Fate {
     }
 }
 
-fn shims(plan: &Plan<'_, '_>, resolved: &Resolved, names: &Names<'_, '_, '_>, instances: &[Instance]) -> Vec<Shim> {
+fn shims(
+    plan: &Plan<'_, '_>,
+    resolved: &Resolved,
+    guards: &Guards,
+    names: &Names<'_, '_, '_>,
+    instances: &[Instance],
+) -> Vec<Shim> {
     let reasons: HashMap<InstanceId, Kept> = resolved.kept.iter().copied().collect();
     let shim = |id: InstanceId| {
         let kept = reasons.get(&id).map(|kept| reason(*kept, instances));
         let slots = forwarders(plan, id)?.into_iter().map(|forwarder| {
-            let target = resolved.forward.get(&(id, forwarder.func)).map(|func| resolved.follow(func));
+            let target = resolved.forward.get(&(id, forwarder.func)).map(|func| guards.follow(resolved, func).0);
             Slot {
                 slot: forwarder.slot,
                 name: names.exported(id, forwarder.func).map_or_else(|| names.function(id, forwarder.func), brief),
@@ -156,23 +184,44 @@ fn reason(kept: Kept, instances: &[Instance]) -> String {
     }
 }
 
-fn runtime(plan: &Plan<'_, '_>, resolved: &Resolved) -> Result<Runtime> {
+fn runtime(plan: &Plan<'_, '_>, resolved: &Resolved, guards: &Guards, names: &Names<'_, '_, '_>) -> Result<Runtime> {
     let described = Pieces::plan(plan, resolved)?.described(plan).into_iter();
     let mut functions: Vec<Written> =
-        described.map(|piece| Written { kind: piece.kind, name: piece.name, why: piece.why }).collect();
+        described.map(|piece| Written { kind: piece.kind.to_owned(), name: piece.name, why: piece.why }).collect();
+    for id in plan.instance_ids().filter(|id| *id >= plan.component.own) {
+        let indices = defined(plan, id, Space::Func, plan.module(id).bodies.len());
+        functions.extend(indices.map(|index| own(id, index, guards, names)));
+    }
     let starts: Vec<u32> = plan.instance_ids().filter(|id| plan.module(*id).start.is_some()).map(|id| id.0).collect();
     let late_segments = late_segments(plan, resolved);
     if !starts.is_empty() || !late_segments.is_empty() {
         let (starts, late) = (starts.len() as u64, late_segments.len() as u64);
         let why = format!("calls {}, writes {}", count(starts, "start function"), count(late, "late segment"));
-        functions.push(Written { kind: "initialize", name: "_initialize".to_owned(), why });
+        functions.push(Written { kind: "initialize".to_owned(), name: "_initialize".to_owned(), why });
     }
     let flags = plan.instances.iter().flat_map(|i| &i.globals).filter_map(|global| match global {
         Global::Flag(flag) => Some(flag.0),
         Global::Defined(..) => None,
     });
     let flags = flags.collect::<BTreeSet<_>>().len();
-    Ok(Runtime { functions, flags: u32::try_from(flags).unwrap_or(u32::MAX), starts, late_segments })
+    let flags = u32::try_from(flags).unwrap_or(u32::MAX);
+    Ok(Runtime { functions, boundary: plan.component.boundary, flags, starts, late_segments })
+}
+
+/// A function of the linker's own modules.
+fn own(id: InstanceId, index: u32, guards: &Guards, names: &Names<'_, '_, '_>) -> Written {
+    let name = names.function(id, index);
+    let kind = match kind(&name) {
+        Some(kind) => kind,
+        // Adapters have numbers for names.
+        None if name.starts_with(|c: char| c.is_ascii_digit()) => "adapter",
+        None => "helper",
+    };
+    let why = match guards.behind(id, index) {
+        Some(func) => format!("{}: {}", names.item(func), why(kind)),
+        None => why(kind).to_owned(),
+    };
+    Written { why, kind: kind.to_owned(), name }
 }
 
 /// Segments that are written after a start function, as `segments` decides it.
@@ -212,7 +261,8 @@ fn elements(element: &Element<'_>) -> u32 {
 }
 
 fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, runtime: &Runtime, output: &[u8]) -> Merge {
-    let functions = plan.instance_ids().map(|id| plan.module(id).bodies.len()).sum::<usize>();
+    let components = plan.instance_ids().filter(|id| *id < plan.component.own);
+    let functions = components.map(|id| plan.module(id).bodies.len()).sum::<usize>();
     let (forwarders, written) = (resolved.forward.len(), runtime.functions.len());
     let payloads = wasmparser::Parser::new(0).parse_all(output).flatten();
     let bodies = payloads.filter(|payload| matches!(payload, Payload::CodeSectionEntry(_))).count();

@@ -3,7 +3,7 @@
 
 use super::model::*;
 use super::names::{end, label};
-use super::story::{fate, memory, table, takes};
+use super::story::{fate, is_shown, memory, table, takes};
 use crate::draw::words::{count, fit, number};
 use std::collections::BTreeMap;
 
@@ -109,9 +109,11 @@ impl Card {
 pub(super) fn graph(told: &Explanation) -> Graph {
     let all = &told.read.instances;
     let mut cards = vec![host(told)];
-    cards.extend(all.iter().take(CARDS).map(|i| instance(told, i)));
-    if all.len() > CARDS {
-        let name = format!("… {} more", count((all.len() - CARDS) as u64, "instance"));
+    let shown = || all.iter().filter(|i| is_shown(i));
+    cards.extend(shown().take(CARDS).map(|i| instance(told, i)));
+    let more = shown().count().saturating_sub(CARDS);
+    if more > 0 {
+        let name = format!("… {} more", count(more as u64, "instance"));
         cards.push(card("value", name, "they are not drawn".to_owned()));
     }
     cards.extend(linker(told));
@@ -145,7 +147,11 @@ fn instance(told: &Explanation, about: &Instance) -> Card {
     let all = &told.read.instances;
     let size = format!("{} · {}", count(about.size as u64, "byte"), count(about.functions as u64, "function"));
     let start = if about.start { " · start function" } else { "" };
-    let adapter = about.component_instance.is_none();
+    let (class, pill) = match about.origin {
+        Origin::Component => ("value", fate(about.fate)),
+        Origin::Adapter => ("i64", "fused adapter"),
+        Origin::Linker => ("tag", "written"),
+    };
     let gone = about.fate != Fate::Merged;
     let mut rows = Vec::new();
     let sum = |texts: Vec<String>| (!texts.is_empty()).then(|| texts.join(", "));
@@ -171,12 +177,12 @@ fn instance(told: &Explanation, about: &Instance) -> Card {
     }
     through(&edges, gone, all, &mut rows);
     Card {
-        pill: if adapter { "fused adapter" } else { fate(about.fate) },
+        pill,
         gone,
         rows,
         gives: Some(Port::Instance(about.index)),
         owner: about.component_instance,
-        ..card(if adapter { "i64" } else { "value" }, fit(&label(all, about.index), 200), format!("{size}{start}"))
+        ..card(class, fit(&label(all, about.index), 200), format!("{size}{start}"))
     }
 }
 
@@ -190,7 +196,7 @@ fn direct(edge: &Edge, gone: bool, all: &[Instance], rows: &mut Vec<Row>) {
         End::Instance(index) => of(index),
     };
     let rest = Edge { memories: 0, tables: 0, ..edge.clone() };
-    let none = Edge { functions: 0, globals: 0, tags: 0, ..edge.clone() };
+    let none = Edge { functions: 0, guarded: 0, globals: 0, tags: 0, ..edge.clone() };
     let kept = |index: u32| all.get(index as usize).is_none_or(|i| i.tables.iter().any(|t| t.kept));
     let lost = matches!(edge.from, End::Instance(index) if edge.tables > 0 && !kept(index));
     let parts = [
@@ -225,7 +231,9 @@ fn through(edges: &[&Edge], gone: bool, all: &[Instance], rows: &mut Vec<Row>) {
                 End::Instance(index) => Port::Instance(index),
             };
             let look = if gone { Look::Gone } else { Look::Plain };
-            let text = format!("  now {} of {}", number(edge.functions.into()), fit(&end(all, edge.from), NAME));
+            let guarded = if edge.guarded > 0 { " (guarded)" } else { "" };
+            let text =
+                format!("  now {}{guarded} of {}", number(edge.functions.into()), fit(&end(all, edge.from), NAME));
             rows.push(Row { look, takes: Some(port), ..plain(text) });
         }
     }
@@ -237,7 +245,7 @@ fn linker(told: &Explanation) -> Option<Card> {
     for written in &runtime.functions {
         match kinds.iter_mut().find(|(kind, _)| *kind == written.kind) {
             Some((_, n)) => *n += 1,
-            None => kinds.push((written.kind, 1)),
+            None => kinds.push((&written.kind, 1)),
         }
     }
     let mut rows: Vec<Row> = Vec::new();
@@ -250,7 +258,7 @@ fn linker(told: &Explanation) -> Option<Card> {
                 let late = count(runtime.late_segments.len() as u64, "late segment");
                 plain(format!("_initialize: {starts}, {late}"))
             }
-            kind => plain(count(n, kind)),
+            kind => plain(format!("{n} × {kind}")),
         });
     }
     if runtime.flags > 0 {

@@ -6,6 +6,7 @@
 
 mod collect;
 mod graph;
+mod guards;
 mod html;
 mod model;
 mod names;
@@ -18,8 +19,8 @@ mod wiring;
 pub(super) use collect::explain;
 pub use html::html;
 pub use model::{
-    Edge, Encoding, End, Explanation, Export, Fate, Import, Instance, LateSegment, Memory, Merge, Need, Read, Realloc,
-    Runtime, Section, Shim, Slot, Table, Verify, Wiring, Written,
+    Edge, Encoding, End, Explanation, Export, Fate, Import, Instance, LateSegment, Memory, Merge, Need, Origin, Read,
+    Realloc, Runtime, Section, Shim, Slot, Table, Verify, Wiring, Written,
 };
 pub use picture::svg;
 pub use text::text;

@@ -38,7 +38,8 @@ pub struct Read {
     pub builtins: u32,
     /// String encodings that canonical options name or imply, with the number of lifts and lowers; in this order.
     pub encodings: Vec<Encoding>,
-    /// Core instances in instantiation order. Adapters that fuse functions of two component instances are among them.
+    /// Core instances in instantiation order. Adapters that fuse functions of two component instances are among them, and
+    /// last come the linker's own.
     pub instances: Vec<Instance>,
 }
 
@@ -60,7 +61,9 @@ pub struct Instance {
     pub module: u32,
     /// What the component calls the module, or the module itself.
     pub name: Option<String>,
-    /// The component instance that it belongs to; none for adapters.
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The component instance that it belongs to; none for what is not the component's.
     pub component_instance: Option<u32>,
     /// Bytes of the module.
     pub size: usize,
@@ -76,6 +79,18 @@ pub struct Instance {
     pub fate: Fate,
 }
 
+/// Where a core instance comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The component instantiates it.
+    Component,
+    /// It fuses functions that component instances lift and lower among themselves.
+    Adapter,
+    /// The linker wrote it.
+    Linker,
+}
+
 /// What became of a core instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -84,7 +99,7 @@ pub enum Fate {
     Merged,
     /// A shim: its forwarders were resolved to direct calls, and nothing is left.
     Resolved,
-    /// It only filled tables that are gone, and nothing is left.
+    /// It only filled tables that are gone, or holds nothing.
     Spent,
 }
 
@@ -148,6 +163,8 @@ pub struct Edge {
     pub through: Option<u32>,
     /// Functions.
     pub functions: u32,
+    /// Functions among them that a guard checks first.
+    pub guarded: u32,
     /// Globals.
     pub globals: u32,
     /// Memories.
@@ -226,6 +243,8 @@ pub struct Slot {
 pub struct Runtime {
     /// Functions.
     pub functions: Vec<Written>,
+    /// Why an instance of the linker's own stands between the host and the others, if one does.
+    pub boundary: Option<&'static str>,
     /// May-leave flags of component instances.
     pub flags: u32,
     /// Start functions that `_initialize` calls, by instance.
@@ -237,8 +256,8 @@ pub struct Runtime {
 /// A function that the linker wrote.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Written {
-    /// Such as `wrapper`, `router`, `trap`, `initialize`.
-    pub kind: &'static str,
+    /// Such as `wrapper`, `router`, `trap`, `may-leave`, `initialize`.
+    pub kind: String,
     /// Its name in the output.
     pub name: String,
     /// Why it is there.
@@ -261,7 +280,7 @@ pub struct LateSegment {
 /// What became of the parts.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Merge {
-    /// Functions that the instances define.
+    /// Functions that the instances define, but for the linker's own.
     pub functions: usize,
     /// Forwarders among them that were resolved.
     pub forwarders: usize,

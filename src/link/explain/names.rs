@@ -2,7 +2,7 @@
 
 use super::super::ir::{InstanceId, Space};
 use super::super::plan::{Func, Plan};
-use super::model::{End, Instance};
+use super::model::{End, Instance, Origin};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use wasmparser::{ExternalKind, Parser, Payload};
@@ -93,7 +93,7 @@ pub(super) fn label(instances: &[Instance], index: u32) -> String {
     match instances.get(index as usize) {
         Some(instance) => match &instance.name {
             Some(name) => format!("#{index} {name}"),
-            None if instance.component_instance.is_none() => format!("#{index} (fused adapter)"),
+            None if instance.origin == Origin::Adapter => format!("#{index} (fused adapter)"),
             None => format!("#{index} (module {})", instance.module),
         },
         None => format!("#{index}"),

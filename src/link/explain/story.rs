@@ -54,21 +54,27 @@ fn read(read: &Read) -> Phase {
     let posts = (read.post_returns > 0).then(|| format!("{} with a post-return", read.post_returns));
     let encodings: Vec<String> = encodings.chain(posts).collect();
     let encodings = if encodings.is_empty() { String::new() } else { format!(" ({})", encodings.join(", ")) };
-    let adapters = read.instances.iter().filter(|i| i.component_instance.is_none()).count();
+    let shown = || read.instances.iter().filter(|i| is_shown(i));
+    let adapters = read.instances.iter().filter(|i| i.origin == Origin::Adapter).count();
     let adapters = if adapters == 0 { String::new() } else { format!(", {}", count(adapters as u64, "fused adapter")) };
     let summary = format!(
         "{}, {}; {}{adapters}; {} and {}{encodings}, {}",
         count(read.modules.into(), "core module"),
         count(read.components.into(), "nested component"),
-        count(read.instances.len() as u64, "core instance"),
+        count(read.instances.iter().filter(|i| i.origin == Origin::Component).count() as u64, "core instance"),
         count(read.lowers.into(), "lowered import"),
         count(read.lifts.into(), "lifted export"),
         count(read.builtins.into(), "built-in"),
     );
-    let rows = read.instances.iter().map(|instance| {
+    let rows = shown().map(|instance| {
+        let of = match (instance.origin, instance.component_instance) {
+            (Origin::Linker, _) => "linker".to_owned(),
+            (Origin::Component, Some(owner)) => owner.to_string(),
+            _ => "adapter".to_owned(),
+        };
         vec![
             label(&read.instances, instance.index),
-            instance.component_instance.map_or_else(|| "adapter".to_owned(), |owner| owner.to_string()),
+            of,
             number(instance.size as u64),
             number(instance.functions as u64),
             holds(instance),
@@ -82,6 +88,11 @@ fn read(read: &Read) -> Phase {
         rows: rows.collect(),
     };
     Phase { title: "read", summary, tables: vec![grid] }
+}
+
+/// The linker's own instances may be empty.
+pub(super) fn is_shown(instance: &Instance) -> bool {
+    instance.origin != Origin::Linker || instance.fate == Fate::Merged
 }
 
 /// Memories, tables and the start function of an instance.
@@ -117,8 +128,13 @@ pub(super) fn takes(edge: &Edge) -> String {
         (edge.tables, "table", "tables"),
         (edge.tags, "tag", "tags"),
     ];
+    let guarded = if edge.guarded > 0 { " (guarded)" } else { "" };
     let parts = parts.into_iter().filter(|(n, ..)| *n > 0);
-    parts.map(|(n, one, many)| format!("{n} {}", if n == 1 { one } else { many })).collect::<Vec<_>>().join(", ")
+    let part = |(n, one, many)| {
+        let guarded = if one == "function" { guarded } else { "" };
+        format!("{n} {}{guarded}", if n == 1 { one } else { many })
+    };
+    parts.map(part).collect::<Vec<_>>().join(", ")
 }
 
 fn plan(plan: &Wiring, all: &[Instance]) -> Phase {
@@ -198,7 +214,10 @@ fn runtime(runtime: &Runtime, reallocs: &[Realloc], all: &[Instance]) -> Phase {
     if runtime.flags > 0 {
         said.push_str(&format!(", {} kept", count(runtime.flags.into(), "may-leave flag")));
     }
-    let functions = runtime.functions.iter().map(|f| vec![f.kind.to_owned(), f.name.clone(), f.why.clone()]);
+    if let Some(why) = runtime.boundary {
+        said.push_str(&format!("; a boundary faces the host: {why}"));
+    }
+    let functions = runtime.functions.iter().map(|f| vec![f.kind.clone(), f.name.clone(), f.why.clone()]);
     let routes = reallocs.iter().map(|realloc| {
         let imports =
             if realloc.default { "exports and all others".to_owned() } else { count(realloc.imports.into(), "import") };

@@ -6,6 +6,7 @@ use super::super::plan::{Func, Global, Plan};
 use super::super::runtime::Pieces;
 use super::super::shims::Resolved;
 use super::collect::through;
+use super::guards::Guards;
 use super::model::{Edge, End, Export, Fate, Import, Instance, Realloc, Wiring};
 use super::names::Names;
 use crate::diagnostic::Result;
@@ -15,13 +16,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn wiring(
     plan: &Plan<'_, '_>,
     resolved: &Resolved,
+    guards: &Guards,
     names: &Names<'_, '_, '_>,
     instances: &[Instance],
 ) -> Result<Wiring> {
-    let mut tracer = Tracer { plan, resolved, instances, importers: BTreeMap::new(), reallocs: BTreeMap::new() };
+    let mut tracer =
+        Tracer { plan, resolved, guards, instances, importers: BTreeMap::new(), reallocs: BTreeMap::new() };
     let edges = plan.instance_ids().flat_map(|id| tracer.edges(id)).collect();
-    let exports = exports(plan, resolved, names)?;
-    let reallocs = reallocs(plan, resolved, names, &tracer.reallocs)?;
+    let exports = exports(plan, resolved, guards, names)?;
+    let reallocs = reallocs(plan, resolved, guards, names, &tracer.reallocs)?;
     let hosts = plan.component.hosts.iter().enumerate();
     let imports = hosts.map(|(index, host)| {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -35,6 +38,7 @@ pub(super) fn wiring(
 struct Tracer<'t, 'c, 'a> {
     plan: &'t Plan<'c, 'a>,
     resolved: &'t Resolved,
+    guards: &'t Guards,
     instances: &'t [Instance],
     /// Instances that import each host function.
     importers: BTreeMap<u32, BTreeSet<u32>>,
@@ -46,7 +50,7 @@ impl Tracer<'_, '_, '_> {
     /// What one instance imports, by who provides it.
     fn edges(&mut self, id: InstanceId) -> Vec<Edge> {
         let (module, instance) = (self.plan.module(id), &self.plan.instances[id.index()]);
-        let mut bundles: BTreeMap<(End, Option<u32>), [u32; 5]> = BTreeMap::new();
+        let mut bundles: BTreeMap<(End, Option<u32>), [u32; 6]> = BTreeMap::new();
         let mut seen = [0usize; 5];
         for (_, _, ty) in &module.imports {
             let space = space_of(ty);
@@ -54,7 +58,14 @@ impl Tracer<'_, '_, '_> {
             seen[column(space)] += 1;
             let owner = |owner: Option<&(InstanceId, u32)>| owner.map(|(owner, _)| (End::Instance(owner.0), None));
             let from = match space {
-                Space::Func => instance.funcs.get(at).map(|func| self.function(id, func)),
+                Space::Func => match u32::try_from(at) {
+                    Ok(index) if self.guards.is_guards_own(id, index) => continue,
+                    _ => instance.funcs.get(at).map(|func| {
+                        let (end, through, guarded) = self.function(id, func);
+                        bundles.entry((end, through)).or_default()[GUARDED] += u32::from(guarded);
+                        (end, through)
+                    }),
+                },
                 Space::Table => owner(instance.tables.get(at)),
                 Space::Memory => owner(instance.memories.get(at)),
                 Space::Tag => owner(instance.tags.get(at)),
@@ -67,21 +78,23 @@ impl Tracer<'_, '_, '_> {
                 bundles.entry(from).or_default()[column(space)] += 1;
             }
         }
-        let edges = bundles.into_iter().map(|((from, through), [functions, globals, memories, tables, tags])| Edge {
-            to: id.0,
-            from,
-            through,
-            functions,
-            globals,
-            memories,
-            tables,
-            tags,
-        });
+        let edges =
+            bundles.into_iter().map(|((from, through), [functions, globals, memories, tables, tags, guarded])| Edge {
+                to: id.0,
+                from,
+                through,
+                functions,
+                guarded,
+                globals,
+                memories,
+                tables,
+                tags,
+            });
         edges.collect()
     }
 
-    fn function(&mut self, importer: InstanceId, func: &Func) -> (End, Option<u32>) {
-        let target = self.resolved.follow(func);
+    fn function(&mut self, importer: InstanceId, func: &Func) -> (End, Option<u32>, bool) {
+        let (target, guarded) = self.guards.follow(self.resolved, func);
         if let Func::Host(host, realloc) = target {
             // Who only fills tables that are gone calls nothing.
             if self.instances.get(importer.index()).is_none_or(|instance| instance.fate != Fate::Spent) {
@@ -89,9 +102,12 @@ impl Tracer<'_, '_, '_> {
             }
             self.reallocs.entry(host.0).or_default().extend(realloc.map(|realloc| realloc.0));
         }
-        (Names::end(target), through(self.resolved, func))
+        (Names::end(target), through(self.resolved, func), guarded)
     }
 }
+
+/// The column after those of index spaces.
+const GUARDED: usize = 5;
 
 fn column(space: Space) -> usize {
     match space {
@@ -103,7 +119,12 @@ fn column(space: Space) -> usize {
     }
 }
 
-fn exports(plan: &Plan<'_, '_>, resolved: &Resolved, names: &Names<'_, '_, '_>) -> Result<Vec<Export>> {
+fn exports(
+    plan: &Plan<'_, '_>,
+    resolved: &Resolved,
+    guards: &Guards,
+    names: &Names<'_, '_, '_>,
+) -> Result<Vec<Export>> {
     let mut out = Vec::new();
     if let Some(memory) = plan.component.memory {
         let owner = plan.instances.get(memory.instance.index()).and_then(|i| i.memories.get(memory.index as usize));
@@ -114,7 +135,7 @@ fn exports(plan: &Plan<'_, '_>, resolved: &Resolved, names: &Names<'_, '_, '_>) 
     }
     let mut function = |name: String, def: &Def| -> Result<()> {
         let func = plan.func(def)?;
-        let target = resolved.follow(&func);
+        let (target, _) = guards.follow(resolved, &func);
         out.push(Export { name, from: Names::end(target), item: names.item(target) });
         Ok(())
     };
@@ -130,6 +151,7 @@ fn exports(plan: &Plan<'_, '_>, resolved: &Resolved, names: &Names<'_, '_, '_>) 
 fn reallocs(
     plan: &Plan<'_, '_>,
     resolved: &Resolved,
+    guards: &Guards,
     names: &Names<'_, '_, '_>,
     used: &BTreeMap<u32, BTreeSet<u32>>,
 ) -> Result<Vec<Realloc>> {
@@ -145,7 +167,7 @@ fn reallocs(
             continue;
         }
         let func = plan.func(def)?;
-        let target = resolved.follow(&func);
+        let (target, _) = guards.follow(resolved, &func);
         out.push(Realloc { index, from: Names::end(target), item: names.item(target), default, imports });
     }
     Ok(out)

@@ -4,7 +4,7 @@ use super::repro::Repro;
 use super::{Failure, Format, Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, PREVIEW1, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::link::{Linked, Options, Report, explain, link};
+use crate::link::{Handles, Linked, Options, Report, explain, link};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,19 @@ pub(super) struct Args {
     /// Re-wrap the result into a component and compare its world with the original's.
     #[arg(long)]
     verify: bool,
+    /// Whether the module checks what the canonical ABI checks around calls: that an instance may leave, that the module is
+    /// not entered twice, nor after a trap.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Guards::On)]
+    guards: Guards,
+    /// Who keeps the handles of exported resources: the host, by imported intrinsics, or the module, in tables of its own.
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = Resources::Host)]
+    resources: Resources,
+    /// Leave the names of functions and the list of producers out of the module.
+    #[arg(long)]
+    strip: bool,
+    /// Put all memories into one, for engines that know no more.
+    #[arg(long)]
+    single_memory: bool,
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
@@ -40,11 +53,23 @@ pub(super) struct Args {
     pub(super) output: io::Output,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Guards {
+    On,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Resources {
+    Host,
+    Module,
+}
+
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     args.fit(shared.format)?;
     let input = io::read(args.input.as_deref())?;
     let repro = args.save_repro.as_deref().map(|folder| Repro::open(folder, &input, args, shared)).transpose()?;
-    let options = Options { verify: args.verify, explain: args.explain || repro.is_some(), ..Options::default() };
+    let options = Options { explain: args.explain || repro.is_some(), ..args.options() };
     let name = input.name.clone();
     let linked = io::as_wasm(input).and_then(|(input, kind)| component(&input, kind, options));
     let mut linked = match repro {
@@ -64,8 +89,17 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     args.output.wasm(&linked.wasm)?;
     args.explain(&linked.report, &name, shared.format)?;
     shared.note(summary(&linked.report));
+    if args.strip {
+        shared.note("names and producers are left out");
+    }
+    if linked.report.dropped.debug > 0 {
+        shared.note(format!("{} of debug sections are left out", io::size(linked.report.dropped.debug)));
+    }
     if args.verify {
         shared.note("verified: it wraps into a component with the same world");
+    }
+    if linked.report.memories_merged > 0 {
+        shared.note(format!("{} memories became one", linked.report.memories_merged));
     }
     if linked.report.initialize {
         shared.note("the host must call `_initialize` once, before any other export");
@@ -74,6 +108,21 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
 }
 
 impl Args {
+    fn options(&self) -> Options {
+        let handles = match self.resources {
+            Resources::Host => Handles::Host,
+            Resources::Module => Handles::Module,
+        };
+        Options {
+            verify: self.verify,
+            strip: self.strip,
+            single_memory: self.single_memory,
+            no_guards: self.guards == Guards::Off,
+            handles,
+            explain: self.explain,
+        }
+    }
+
     /// Refuses arguments of which each alone makes sense.
     fn fit(&self, format: Format) -> Result<()> {
         let usage = |message: &str| Err(Diagnostic::new(Code::Usage, message));

@@ -99,6 +99,8 @@ codes! {
         "Two different items of the component map to the same core import or export name.";
     TooLarge = "LL0314", "the component is too large",
         "The component asks for more instances, functions or nesting than a core module may hold.";
+    MemoriesApart = "LL0320", "memories that cannot become one",
+        "`--single-memory` puts all memories of the output into one. They must be the module's own 32-bit memories, of which the host knows one at most, and be accessed by plain instructions. Without the switch the output keeps its memories.";
 
     // 04: check
     ImportMissing = "LL0401", "an import that the host does not provide",

@@ -11,16 +11,18 @@ mod merge;
 mod module;
 mod plan;
 mod read;
-mod renumber;
 mod report;
 mod runtime;
-mod segments;
 mod shims;
+mod single;
 mod size;
+mod validate;
 mod verify;
 mod written;
 
+pub use merge::Dropped;
 pub use report::{Floor, Report};
+pub use single::single_memory;
 pub use verify::rewrap;
 
 use crate::diagnostic::Result;
@@ -32,7 +34,9 @@ pub struct Options {
     pub verify: bool,
     /// Tell what was done, and why, in the report.
     pub explain: bool,
-    /// The output is to have one memory.
+    /// Leave names and producers out.
+    pub strip: bool,
+    /// Put all memories into one, for engines that know no more.
     pub single_memory: bool,
     /// Leave out the checks that the canonical ABI makes around calls: may-leave, re-entry, use after a trap.
     pub no_guards: bool,
@@ -66,14 +70,17 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
     let component_ir = read::read(component, options)?;
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
-    let merged = merge::merge(&plan, &resolved)?;
-    let floor = verify::validate(&merged.wasm)?;
+    let mut merged = merge::merge(&plan, &resolved, options)?;
+    let memories_merged = if options.single_memory { single::apply(&mut merged)? } else { 0 };
+    let floor = verify::validate(&merged.wasm, merged.floor)?;
     if options.verify {
         verify::same_world(&component_ir, &merged.wasm)?;
     }
     let mut report = report::report(&plan, &resolved, &merged, floor, component.len());
+    report.memories_merged = memories_merged;
     if options.explain {
-        report.explain = Some(explain::explain(component, &plan, &resolved, &merged.wasm, floor, options.verify)?);
+        let told = explain::explain(component, &plan, &resolved, &merged, &report, options.verify)?;
+        report.explain = Some(told);
     }
     Ok(Linked { wasm: merged.wasm, report })
 }

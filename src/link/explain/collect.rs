@@ -1,10 +1,9 @@
 //! The explanation, computed from the plan and the output.
 
 use super::super::ir::{InstanceId, Space};
-use super::super::plan::{Func, Global, Plan};
-use super::super::report::Floor;
-use super::super::runtime::Pieces;
-use super::super::segments::is_late;
+use super::super::merge::{Items, Merged, is_late};
+use super::super::plan::{Func, Plan};
+use super::super::report::Report;
 use super::super::shims::{Kept, Resolved, forwarders};
 use super::super::written::why;
 use super::guards::{Guards, kind};
@@ -14,30 +13,39 @@ use super::scan::{self, Canonical};
 use super::wiring::wiring;
 use crate::diagnostic::Result;
 use crate::draw::words::count;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use wasmparser::{ConstExpr, DataKind, Element, ElementItems, ElementKind, Operator, Payload};
 
-/// Tells what was done with `component`, of which `plan`, `resolved` and at last `output` were made.
+/// What the phases left behind.
+#[derive(Clone, Copy)]
+pub(super) struct Left<'l, 'c, 'a> {
+    pub(super) plan: &'l Plan<'c, 'a>,
+    pub(super) resolved: &'l Resolved,
+    pub(super) merged: &'l Merged,
+    pub(super) guards: &'l Guards,
+    pub(super) names: &'l Names<'l, 'c, 'a>,
+}
+
+/// Tells what was done with `component`, of which `plan`, `resolved` and at last `merged` were made.
 pub(in super::super) fn explain(
     component: &[u8],
     plan: &Plan<'_, '_>,
     resolved: &Resolved,
-    output: &[u8],
-    floor: Floor,
+    merged: &Merged,
+    report: &Report,
     rewrapped: bool,
 ) -> Result<Explanation> {
-    let names = Names::new(plan);
-    let read = read(component, plan, resolved);
-    let guards = Guards::new(plan);
-    let shims = shims(plan, resolved, &guards, &names, &read.instances);
-    let runtime = runtime(plan, resolved, &guards, &names)?;
-    let mut wiring = wiring(plan, resolved, &guards, &names, &read.instances)?;
+    let (guards, names) = (Guards::new(plan), Names::new(plan));
+    let left = Left { plan, resolved, merged, guards: &guards, names: &names };
+    let read = read(component, left);
+    let runtime = runtime(left);
+    let mut wiring = wiring(left, &read.instances)?;
     wiring.exports.extend(support(&wiring.reallocs, &runtime));
     Ok(Explanation {
         plan: wiring,
-        shims,
-        merge: merge(plan, resolved, &runtime, output),
-        verify: Verify { floor, needs: scan::needs(output, floor), rewrapped },
+        shims: shims(left, &read.instances),
+        merge: merge(left, &read.instances, &runtime, report.memories_merged),
+        verify: Verify { floor: report.floor, needs: scan::needs(&merged.wasm, report.floor), rewrapped },
         read,
         runtime,
     })
@@ -57,7 +65,7 @@ fn support(reallocs: &[Realloc], runtime: &Runtime) -> Vec<Export> {
     realloc.into_iter().chain(initialize).collect()
 }
 
-fn read(component: &[u8], plan: &Plan<'_, '_>, resolved: &Resolved) -> Read {
+fn read(component: &[u8], left: Left<'_, '_, '_>) -> Read {
     let counts = Canonical::of(component);
     Read {
         modules: counts.modules,
@@ -67,11 +75,12 @@ fn read(component: &[u8], plan: &Plan<'_, '_>, resolved: &Resolved) -> Read {
         lowers: counts.lowers,
         builtins: counts.builtins,
         encodings: counts.encodings(),
-        instances: plan.instance_ids().map(|id| instance(plan, resolved, &counts, id)).collect(),
+        instances: left.plan.instance_ids().map(|id| instance(left, &counts, id)).collect(),
     }
 }
 
-fn instance(plan: &Plan<'_, '_>, resolved: &Resolved, counts: &Canonical, id: InstanceId) -> Instance {
+fn instance(left: Left<'_, '_, '_>, counts: &Canonical, id: InstanceId) -> Instance {
+    let (plan, live) = (left.plan, &left.merged.live);
     let module = plan.module(id);
     let instantiate = &plan.component.instances[id.index()];
     let origin = match instantiate.owner {
@@ -83,8 +92,22 @@ fn instance(plan: &Plan<'_, '_>, resolved: &Resolved, counts: &Canonical, id: In
         Origin::Linker => Some(own_name(plan, id)),
         _ => counts.module_name(instantiate.module.0).or(module.name),
     };
+    let kept = |items: &Items| items.of(id).collect::<HashSet<u32>>();
+    let (live_memories, live_tables) = (kept(&live.memories), kept(&live.tables));
     let memories = defined(plan, id, Space::Memory, module.memories.len()).zip(&module.memories);
+    let memories = memories.map(|(index, memory)| Memory {
+        index,
+        minimum: memory.initial,
+        maximum: memory.maximum,
+        kept: live_memories.contains(&index),
+    });
     let tables = defined(plan, id, Space::Table, module.tables.len()).zip(&module.tables);
+    let tables = tables.map(|(index, table)| Table {
+        index,
+        minimum: table.ty.initial,
+        maximum: table.ty.maximum,
+        kept: live_tables.contains(&index),
+    });
     Instance {
         index: id.0,
         module: instantiate.module.0,
@@ -93,19 +116,11 @@ fn instance(plan: &Plan<'_, '_>, resolved: &Resolved, counts: &Canonical, id: In
         component_instance: instantiate.owner.map(|owner| owner.0),
         size: module.bytes,
         functions: module.bodies.len(),
+        kept: live.funcs.of(id).count(),
         start: module.start.is_some(),
-        memories: memories
-            .map(|(index, memory)| Memory { index, minimum: memory.initial, maximum: memory.maximum })
-            .collect(),
-        tables: tables
-            .map(|(index, table)| Table {
-                index,
-                minimum: table.ty.initial,
-                maximum: table.ty.maximum,
-                kept: !resolved.tables.contains(&(id, index)),
-            })
-            .collect(),
-        fate: fate(plan, resolved, id),
+        memories: memories.collect(),
+        tables: tables.collect(),
+        fate: fate(left, id),
     }
 }
 
@@ -118,35 +133,24 @@ fn own_name(plan: &Plan<'_, '_>, id: InstanceId) -> &'static str {
     names.get(nth).copied().unwrap_or("written")
 }
 
-fn fate(plan: &Plan<'_, '_>, resolved: &Resolved, id: InstanceId) -> Fate {
-    let module = plan.module(id);
-    let gone = |index| resolved.tables.contains(&(id, index));
-    let functions =
-        defined(plan, id, Space::Func, module.bodies.len()).all(|index| resolved.forward.contains_key(&(id, index)));
-    let tables = defined(plan, id, Space::Table, module.tables.len()).all(gone);
-    let rest =
-        module.memories.is_empty() && module.globals.is_empty() && module.tags.is_empty() && module.data.is_empty();
-    let elements = module.elements.iter().all(|element| match element.kind {
-        ElementKind::Active { table_index, .. } => {
-            let table = plan.instances[id.index()].tables.get(table_index.unwrap_or(0) as usize);
-            table.is_some_and(|table| resolved.tables.contains(table))
-        }
-        _ => false,
-    });
-    match functions && tables && rest && elements && module.start.is_none() {
-        true if module.bodies.is_empty() => Fate::Spent,
-        true => Fate::Resolved,
-        false => Fate::Merged,
+fn fate(left: Left<'_, '_, '_>, id: InstanceId) -> Fate {
+    let (module, live) = (left.plan.module(id), &left.merged.live);
+    let items = [&live.funcs, &live.tables, &live.memories, &live.globals, &live.tags, &live.elements, &live.data];
+    if module.start.is_some() || items.iter().any(|items| items.of(id).next().is_some()) {
+        return Fate::Merged;
+    }
+    let mut functions = defined(left.plan, id, Space::Func, module.bodies.len());
+    let forwards = functions.all(|index| left.resolved.forward.contains_key(&(id, index)));
+    let holds = !module.memories.is_empty() || !module.globals.is_empty() || !module.tags.is_empty();
+    match module.bodies.is_empty() {
+        true if !holds && module.data.is_empty() => Fate::Spent,
+        false if forwards => Fate::Resolved,
+        _ => Fate::Dropped,
     }
 }
 
-fn shims(
-    plan: &Plan<'_, '_>,
-    resolved: &Resolved,
-    guards: &Guards,
-    names: &Names<'_, '_, '_>,
-    instances: &[Instance],
-) -> Vec<Shim> {
+fn shims(left: Left<'_, '_, '_>, instances: &[Instance]) -> Vec<Shim> {
+    let Left { plan, resolved, guards, names, .. } = left;
     let reasons: HashMap<InstanceId, Kept> = resolved.kept.iter().copied().collect();
     let shim = |id: InstanceId| {
         let kept = reasons.get(&id).map(|kept| reason(*kept, instances));
@@ -184,32 +188,28 @@ fn reason(kept: Kept, instances: &[Instance]) -> String {
     }
 }
 
-fn runtime(plan: &Plan<'_, '_>, resolved: &Resolved, guards: &Guards, names: &Names<'_, '_, '_>) -> Result<Runtime> {
-    let described = Pieces::plan(plan, resolved)?.described(plan).into_iter();
+fn runtime(left: Left<'_, '_, '_>) -> Runtime {
+    let Left { plan, merged, .. } = left;
+    let described = merged.pieces.described(plan).into_iter();
     let mut functions: Vec<Written> =
         described.map(|piece| Written { kind: piece.kind.to_owned(), name: piece.name, why: piece.why }).collect();
     for id in plan.instance_ids().filter(|id| *id >= plan.component.own) {
-        let indices = defined(plan, id, Space::Func, plan.module(id).bodies.len());
-        functions.extend(indices.map(|index| own(id, index, guards, names)));
+        functions.extend(merged.live.funcs.of(id).map(|index| own(id, index, left)));
     }
     let starts: Vec<u32> = plan.instance_ids().filter(|id| plan.module(*id).start.is_some()).map(|id| id.0).collect();
-    let late_segments = late_segments(plan, resolved);
-    if !starts.is_empty() || !late_segments.is_empty() {
+    let late_segments = late_segments(left);
+    if merged.initialize {
         let (starts, late) = (starts.len() as u64, late_segments.len() as u64);
         let why = format!("calls {}, writes {}", count(starts, "start function"), count(late, "late segment"));
         functions.push(Written { kind: "initialize".to_owned(), name: "_initialize".to_owned(), why });
     }
-    let flags = plan.instances.iter().flat_map(|i| &i.globals).filter_map(|global| match global {
-        Global::Flag(flag) => Some(flag.0),
-        Global::Defined(..) => None,
-    });
-    let flags = flags.collect::<BTreeSet<_>>().len();
-    let flags = u32::try_from(flags).unwrap_or(u32::MAX);
-    Ok(Runtime { functions, boundary: plan.component.boundary, flags, starts, late_segments })
+    let flags = merged.live.flags();
+    Runtime { functions, boundary: plan.component.boundary, flags, starts, late_segments }
 }
 
 /// A function of the linker's own modules.
-fn own(id: InstanceId, index: u32, guards: &Guards, names: &Names<'_, '_, '_>) -> Written {
+fn own(id: InstanceId, index: u32, left: Left<'_, '_, '_>) -> Written {
+    let Left { guards, names, .. } = left;
     let name = names.function(id, index);
     let kind = match kind(&name) {
         Some(kind) => kind,
@@ -225,7 +225,8 @@ fn own(id: InstanceId, index: u32, guards: &Guards, names: &Names<'_, '_, '_>) -
 }
 
 /// Segments that are written after a start function, as `segments` decides it.
-fn late_segments(plan: &Plan<'_, '_>, resolved: &Resolved) -> Vec<LateSegment> {
+fn late_segments(left: Left<'_, '_, '_>) -> Vec<LateSegment> {
+    let (plan, live) = (left.plan, &left.merged.live);
     let mut late = Vec::new();
     let mut started = false;
     for id in plan.instance_ids() {
@@ -235,14 +236,13 @@ fn late_segments(plan: &Plan<'_, '_>, resolved: &Resolved) -> Vec<LateSegment> {
                 late.push(LateSegment { kind, instance: id.0, into: into.0, length });
             }
         };
-        for element in &module.elements {
+        for element in live.elements.of(id).filter_map(|index| module.elements.get(index as usize)) {
             if let ElementKind::Active { table_index, .. } = &element.kind {
-                let table = instance.tables.get(table_index.unwrap_or(0) as usize);
-                let kept = table.filter(|table| !resolved.tables.contains(table));
-                push("element", kept.map(|table| table.0), elements(element));
+                let owner = instance.tables.get(table_index.unwrap_or(0) as usize).map(|table| table.0);
+                push("element", owner, elements(element));
             }
         }
-        for data in &module.data {
+        for data in live.data.of(id).filter_map(|index| module.data.get(index as usize)) {
             if let DataKind::Active { memory_index, .. } = &data.kind {
                 let owner = instance.memories.get(*memory_index as usize).map(|memory| memory.0);
                 push("data", owner, u32::try_from(data.data.len()).unwrap_or(u32::MAX));
@@ -260,38 +260,42 @@ fn elements(element: &Element<'_>) -> u32 {
     }
 }
 
-fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, runtime: &Runtime, output: &[u8]) -> Merge {
-    let components = plan.instance_ids().filter(|id| *id < plan.component.own);
-    let functions = components.map(|id| plan.module(id).bodies.len()).sum::<usize>();
-    let (forwarders, written) = (resolved.forward.len(), runtime.functions.len());
-    let payloads = wasmparser::Parser::new(0).parse_all(output).flatten();
-    let bodies = payloads.filter(|payload| matches!(payload, Payload::CodeSectionEntry(_))).count();
+fn merge(left: Left<'_, '_, '_>, instances: &[Instance], runtime: &Runtime, memories: u32) -> Merge {
+    let Left { plan, resolved, merged, .. } = left;
+    let of_component = || instances.iter().filter(|instance| instance.origin != Origin::Linker);
+    let functions = of_component().map(|instance| instance.functions).sum::<usize>();
+    let kept = of_component().map(|instance| instance.kept).sum::<usize>();
+    let forwarders = resolved.forward.len();
+    let payloads = wasmparser::Parser::new(0).parse_all(&merged.wasm).flatten();
     Merge {
         functions,
         forwarders,
-        written,
-        dropped: (functions + written).saturating_sub(forwarders + bodies),
-        output: bodies,
-        folded: folded(plan),
-        sections: scan::sections(plan, output),
+        written: runtime.functions.len(),
+        dropped: functions.saturating_sub(forwarders + kept),
+        output: payloads.filter(|payload| matches!(payload, Payload::CodeSectionEntry(_))).count(),
+        memories,
+        folded: folded(left),
+        sections: scan::sections(plan, &merged.wasm),
     }
 }
 
 /// Constant expressions that are more than a constant, and whose value is known.
-fn folded(plan: &Plan<'_, '_>) -> u32 {
+fn folded(left: Left<'_, '_, '_>) -> u32 {
+    let (plan, live) = (left.plan, &left.merged.live);
     let mut folded = 0;
     for id in plan.instance_ids() {
         let module = plan.module(id);
-        let globals = module.globals.iter().map(|(_, init)| init);
-        let elements = module.elements.iter().filter_map(|element| match &element.kind {
+        let first = module.imported(Space::Global);
+        let globals = live.globals.of(id).filter_map(|index| module.globals.get((index as usize).checked_sub(first)?));
+        let elements = live.elements.of(id).filter_map(|index| match &module.elements.get(index as usize)?.kind {
             ElementKind::Active { offset_expr, .. } => Some(offset_expr),
             _ => None,
         });
-        let data = module.data.iter().filter_map(|data| match &data.kind {
+        let data = live.data.of(id).filter_map(|index| match &module.data.get(index as usize)?.kind {
             DataKind::Active { offset_expr, .. } => Some(offset_expr),
             DataKind::Passive => None,
         });
-        for expr in globals.chain(elements).chain(data) {
+        for expr in globals.map(|(_, init)| init).chain(elements).chain(data) {
             folded += u32::from(!is_plain(expr) && plan.fold(id, expr).is_some());
         }
     }

@@ -139,13 +139,15 @@ fn plain(text: String) -> Row {
 }
 
 fn host(told: &Explanation) -> Card {
-    let about = format!("provides {}", count(told.plan.imports.len() as u64, "function"));
+    let about = format!("provides {}", count(told.plan.imports.iter().filter(|i| i.kept).count() as u64, "function"));
     Card { gives: Some(Port::Host), ..card("handle", "host".to_owned(), about) }
 }
 
 fn instance(told: &Explanation, about: &Instance) -> Card {
     let all = &told.read.instances;
-    let size = format!("{} · {}", count(about.size as u64, "byte"), count(about.functions as u64, "function"));
+    let kept =
+        if about.kept < about.functions { format!(", {} kept", number(about.kept as u64)) } else { String::new() };
+    let size = format!("{} · {}{kept}", count(about.size as u64, "byte"), count(about.functions as u64, "function"));
     let start = if about.start { " · start function" } else { "" };
     let (class, pill) = match about.origin {
         Origin::Component => ("value", fate(about.fate)),
@@ -156,7 +158,8 @@ fn instance(told: &Explanation, about: &Instance) -> Card {
     let mut rows = Vec::new();
     let sum = |texts: Vec<String>| (!texts.is_empty()).then(|| texts.join(", "));
     if let Some(text) = sum(about.memories.iter().map(memory).collect()) {
-        rows.push(Row { look: Look::Chip("pointer"), gives: Some(Port::Memories(about.index)), ..plain(text) });
+        let look = if about.memories.iter().any(|m| m.kept) { Look::Chip("pointer") } else { Look::Gone };
+        rows.push(Row { look, gives: Some(Port::Memories(about.index)), ..plain(text) });
     }
     if let Some(text) = sum(about.tables.iter().map(table).collect()) {
         let look = if about.tables.iter().any(|t| t.kept) { Look::Chip("length") } else { Look::Gone };

@@ -21,12 +21,10 @@ impl Guards {
         let mut guards = Guards { behind: HashMap::new(), only: HashSet::new() };
         for id in plan.instance_ids().filter(|id| *id >= plan.component.own) {
             let module = plan.module(id);
+            let named: HashMap<u32, &str> = module.func_names.iter().copied().collect();
             let mut others = HashSet::new();
             for (index, body) in defined(plan, id, Space::Func, module.bodies.len()).zip(&module.bodies) {
-                let is_guard = module
-                    .func_names
-                    .get(&index)
-                    .is_some_and(|name| kind(name).is_some_and(|kind| GUARDS.contains(&kind)));
+                let is_guard = named.get(&index).and_then(|name| kind(name)).is_some_and(|kind| GUARDS.contains(&kind));
                 match calls(body).as_slice() {
                     &[call] if is_guard => {
                         let target = plan.instances[id.index()].funcs.get(call as usize);

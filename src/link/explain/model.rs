@@ -69,6 +69,8 @@ pub struct Instance {
     pub size: usize,
     /// Functions that it defines.
     pub functions: usize,
+    /// Functions of these that are in the output.
+    pub kept: usize,
     /// Whether it has a start function.
     pub start: bool,
     /// Memories that it defines.
@@ -101,6 +103,8 @@ pub enum Fate {
     Resolved,
     /// It only filled tables that are gone, or holds nothing.
     Spent,
+    /// Nothing reaches it.
+    Dropped,
 }
 
 /// A memory.
@@ -112,6 +116,8 @@ pub struct Memory {
     pub minimum: u64,
     /// Pages at most.
     pub maximum: Option<u64>,
+    /// Whether something reaches it.
+    pub kept: bool,
 }
 
 /// A table.
@@ -132,7 +138,7 @@ pub struct Table {
 pub struct Wiring {
     /// Imports of core instances, bundled by who takes and who gives.
     pub edges: Vec<Edge>,
-    /// Functions that the host must provide, in the order of the output's imports.
+    /// Functions of the host that the component imports.
     pub imports: Vec<Import>,
     /// Functions and memories that the host may use.
     pub exports: Vec<Export>,
@@ -182,6 +188,8 @@ pub struct Import {
     pub module: String,
     /// Field name.
     pub name: String,
+    /// Whether something calls it; else the output does not import it.
+    pub kept: bool,
     /// Instances that import it, directly or through a shim.
     pub importers: Vec<u32>,
     /// Realloc that the host allocates with, if it does; an index into `reallocs`. Several where it is lowered with several.
@@ -286,10 +294,12 @@ pub struct Merge {
     pub forwarders: usize,
     /// Functions that the linker wrote.
     pub written: usize,
-    /// Functions that were dropped, since nothing reaches them or they are there already.
+    /// Functions that were dropped, since nothing reaches them.
     pub dropped: usize,
     /// Functions that the output defines.
     pub output: usize,
+    /// Memories that became one; 0 if none did.
+    pub memories: u32,
     /// Constant expressions that were computed.
     pub folded: u32,
     /// Sections of all instances and of the output, in bytes.

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use wasmparser::{ExternalKind, Parser, Payload};
 
-/// Exported names of functions, per module; they stand in where a module has no name section.
+/// Names of functions, per module. Exported ones stand in where a module has no name section.
 pub(super) struct Names<'p, 'c, 'a> {
     plan: &'p Plan<'c, 'a>,
+    named: Vec<HashMap<u32, &'p str>>,
     exported: Vec<HashMap<u32, &'p str>>,
 }
 
@@ -21,7 +22,8 @@ impl<'p, 'c, 'a> Names<'p, 'c, 'a> {
             false => HashMap::new(),
         };
         let exported = plan.component.modules.iter().enumerate().map(exports).collect();
-        Names { plan, exported }
+        let named = plan.modules.iter().map(|module| module.func_names.iter().copied().collect()).collect();
+        Names { plan, named, exported }
     }
 
     /// Who provides a function.
@@ -44,9 +46,8 @@ impl<'p, 'c, 'a> Names<'p, 'c, 'a> {
 
     /// A function that an instance defines.
     pub(super) fn function(&self, instance: InstanceId, index: u32) -> String {
-        let module = self.plan.module(instance);
-        let exported = &self.exported[self.plan.component.instances[instance.index()].module.index()];
-        match module.func_names.get(&index).or_else(|| exported.get(&index)) {
+        let module = self.plan.component.instances[instance.index()].module.index();
+        match self.named[module].get(&index).or_else(|| self.exported[module].get(&index)) {
             Some(name) => brief(name),
             None => format!("function {index}"),
         }

@@ -77,14 +77,15 @@ fn read(read: &Read) -> Phase {
             of,
             number(instance.size as u64),
             number(instance.functions as u64),
+            number(instance.kept as u64),
             holds(instance),
             fate(instance.fate).to_owned(),
         ]
     });
     let grid = Grid {
         caption: "core instances, in instantiation order".to_owned(),
-        head: vec!["instance", "of", "bytes", "functions", "holds", "became"],
-        numbers: vec![2, 3],
+        head: vec!["instance", "of", "bytes", "functions", "kept", "holds", "became"],
+        numbers: vec![2, 3, 4],
         rows: rows.collect(),
     };
     Phase { title: "read", summary, tables: vec![grid] }
@@ -104,7 +105,7 @@ fn holds(instance: &Instance) -> String {
 }
 
 pub(super) fn memory(memory: &Memory) -> String {
-    format!("memory of {}", count(memory.minimum, "page"))
+    format!("memory of {}{}", count(memory.minimum, "page"), if memory.kept { "" } else { " (gone)" })
 }
 
 pub(super) fn table(table: &Table) -> String {
@@ -116,6 +117,7 @@ pub(super) fn fate(fate: Fate) -> &'static str {
         Fate::Merged => "merged",
         Fate::Resolved => "resolved, gone",
         Fate::Spent => "gone",
+        Fate::Dropped => "unreachable, gone",
     }
 }
 
@@ -140,7 +142,7 @@ pub(super) fn takes(edge: &Edge) -> String {
 fn plan(plan: &Wiring, all: &[Instance]) -> Phase {
     let summary = format!(
         "the host provides {} and may use {}; {} between instances",
-        count(plan.imports.len() as u64, "function"),
+        count(plan.imports.iter().filter(|import| import.kept).count() as u64, "function"),
         count(plan.exports.len() as u64, "item"),
         count(plan.edges.iter().filter(|e| matches!(e.from, End::Instance(_))).count() as u64, "bundle"),
     );
@@ -151,7 +153,8 @@ fn plan(plan: &Wiring, all: &[Instance]) -> Phase {
     let imports = plan.imports.iter().map(|import| {
         let importers: Vec<String> = import.importers.iter().map(|i| format!("#{i}")).collect();
         let reallocs: Vec<String> = import.reallocs.iter().map(u32::to_string).collect();
-        vec![import.module.clone(), import.name.clone(), importers.join(" "), reallocs.join(" ")]
+        let gone = if import.kept { "" } else { "unreachable, gone" }.to_owned();
+        vec![import.module.clone(), import.name.clone(), importers.join(" "), reallocs.join(" "), gone]
     });
     let exports =
         plan.exports.iter().map(|export| vec![export.name.clone(), end(all, export.from), export.item.clone()]);
@@ -164,7 +167,7 @@ fn plan(plan: &Wiring, all: &[Instance]) -> Phase {
         },
         Grid {
             caption: "what the host provides".to_owned(),
-            head: vec!["interface", "function", "imported by", "realloc"],
+            head: vec!["interface", "function", "imported by", "realloc", "became"],
             numbers: vec![],
             rows: imports.collect(),
         },
@@ -260,6 +263,11 @@ fn merge(merge: &Merge) -> Phase {
         number(merge.dropped as u64),
         count(merge.folded.into(), "constant expression"),
     );
+    let memories = match merge.memories {
+        0 => String::new(),
+        n => format!("; {n} memories became one"),
+    };
+    let summary = summary + &memories;
     let rows = merge.sections.iter();
     let rows = rows.map(|s| vec![s.name.clone(), number(s.input), number(s.output)]).collect();
     let caption = "bytes of all instances, and of the output".to_owned();

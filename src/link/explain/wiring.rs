@@ -2,43 +2,35 @@
 
 use super::super::ir::{Def, InstanceId, ReallocId, Space};
 use super::super::module::space_of;
-use super::super::plan::{Func, Global, Plan};
-use super::super::runtime::Pieces;
-use super::super::shims::Resolved;
-use super::collect::through;
-use super::guards::Guards;
+use super::super::plan::{Func, Global};
+use super::collect::{Left, through};
 use super::model::{Edge, End, Export, Fate, Import, Instance, Realloc, Wiring};
 use super::names::Names;
 use crate::diagnostic::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Traces the imports of every instance, and what the host may use.
-pub(super) fn wiring(
-    plan: &Plan<'_, '_>,
-    resolved: &Resolved,
-    guards: &Guards,
-    names: &Names<'_, '_, '_>,
-    instances: &[Instance],
-) -> Result<Wiring> {
-    let mut tracer =
-        Tracer { plan, resolved, guards, instances, importers: BTreeMap::new(), reallocs: BTreeMap::new() };
-    let edges = plan.instance_ids().flat_map(|id| tracer.edges(id)).collect();
-    let exports = exports(plan, resolved, guards, names)?;
-    let reallocs = reallocs(plan, resolved, guards, names, &tracer.reallocs)?;
-    let hosts = plan.component.hosts.iter().enumerate();
-    let imports = hosts.map(|(index, host)| {
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
+pub(super) fn wiring(left: Left<'_, '_, '_>, instances: &[Instance]) -> Result<Wiring> {
+    let mut tracer = Tracer { left, instances, importers: BTreeMap::new(), reallocs: BTreeMap::new() };
+    let edges = left.plan.instance_ids().flat_map(|id| tracer.edges(id)).collect();
+    let exports = exports(left)?;
+    let reallocs = reallocs(left, &tracer.reallocs)?;
+    let kept: BTreeSet<u32> = left.merged.hosts.iter().map(|host| host.0).collect();
+    let imports = (0u32..).zip(&left.plan.component.hosts).map(|(index, host)| {
         let list = |map: &BTreeMap<u32, BTreeSet<u32>>| map.get(&index).into_iter().flatten().copied().collect();
-        let (module, name) = (host.name.module.clone(), host.name.name.clone());
-        Import { module, name, importers: list(&tracer.importers), reallocs: list(&tracer.reallocs) }
+        Import {
+            module: host.name.module.clone(),
+            name: host.name.name.clone(),
+            kept: kept.contains(&index),
+            importers: list(&tracer.importers),
+            reallocs: list(&tracer.reallocs),
+        }
     });
     Ok(Wiring { edges, imports: imports.collect(), exports, reallocs })
 }
 
 struct Tracer<'t, 'c, 'a> {
-    plan: &'t Plan<'c, 'a>,
-    resolved: &'t Resolved,
-    guards: &'t Guards,
+    left: Left<'t, 'c, 'a>,
     instances: &'t [Instance],
     /// Instances that import each host function.
     importers: BTreeMap<u32, BTreeSet<u32>>,
@@ -49,7 +41,8 @@ struct Tracer<'t, 'c, 'a> {
 impl Tracer<'_, '_, '_> {
     /// What one instance imports, by who provides it.
     fn edges(&mut self, id: InstanceId) -> Vec<Edge> {
-        let (module, instance) = (self.plan.module(id), &self.plan.instances[id.index()]);
+        let Left { plan, guards, .. } = self.left;
+        let (module, instance) = (plan.module(id), &plan.instances[id.index()]);
         let mut bundles: BTreeMap<(End, Option<u32>), [u32; 6]> = BTreeMap::new();
         let mut seen = [0usize; 5];
         for (_, _, ty) in &module.imports {
@@ -59,7 +52,7 @@ impl Tracer<'_, '_, '_> {
             let owner = |owner: Option<&(InstanceId, u32)>| owner.map(|(owner, _)| (End::Instance(owner.0), None));
             let from = match space {
                 Space::Func => match u32::try_from(at) {
-                    Ok(index) if self.guards.is_guards_own(id, index) => continue,
+                    Ok(index) if guards.is_guards_own(id, index) => continue,
                     _ => instance.funcs.get(at).map(|func| {
                         let (end, through, guarded) = self.function(id, func);
                         bundles.entry((end, through)).or_default()[GUARDED] += u32::from(guarded);
@@ -94,7 +87,8 @@ impl Tracer<'_, '_, '_> {
     }
 
     fn function(&mut self, importer: InstanceId, func: &Func) -> (End, Option<u32>, bool) {
-        let (target, guarded) = self.guards.follow(self.resolved, func);
+        let Left { guards, resolved, .. } = self.left;
+        let (target, guarded) = guards.follow(resolved, func);
         if let Func::Host(host, realloc) = target {
             // Who only fills tables that are gone calls nothing.
             if self.instances.get(importer.index()).is_none_or(|instance| instance.fate != Fate::Spent) {
@@ -102,7 +96,7 @@ impl Tracer<'_, '_, '_> {
             }
             self.reallocs.entry(host.0).or_default().extend(realloc.map(|realloc| realloc.0));
         }
-        (Names::end(target), through(self.resolved, func), guarded)
+        (Names::end(target), through(resolved, func), guarded)
     }
 }
 
@@ -119,12 +113,8 @@ fn column(space: Space) -> usize {
     }
 }
 
-fn exports(
-    plan: &Plan<'_, '_>,
-    resolved: &Resolved,
-    guards: &Guards,
-    names: &Names<'_, '_, '_>,
-) -> Result<Vec<Export>> {
+fn exports(left: Left<'_, '_, '_>) -> Result<Vec<Export>> {
+    let Left { plan, resolved, guards, names, .. } = left;
     let mut out = Vec::new();
     if let Some(memory) = plan.component.memory {
         let owner = plan.instances.get(memory.instance.index()).and_then(|i| i.memories.get(memory.index as usize));
@@ -148,14 +138,12 @@ fn exports(
     Ok(out)
 }
 
-fn reallocs(
-    plan: &Plan<'_, '_>,
-    resolved: &Resolved,
-    guards: &Guards,
-    names: &Names<'_, '_, '_>,
-    used: &BTreeMap<u32, BTreeSet<u32>>,
-) -> Result<Vec<Realloc>> {
-    let routed = Pieces::plan(plan, resolved)?.needs_selector();
+fn reallocs(left: Left<'_, '_, '_>, used: &BTreeMap<u32, BTreeSet<u32>>) -> Result<Vec<Realloc>> {
+    let Left { plan, resolved, guards, names, merged } = left;
+    let routed = merged.pieces.needs_selector();
+    if !routed && !merged.live.realloc {
+        return Ok(Vec::new());
+    }
     let mut users: BTreeMap<u32, u32> = BTreeMap::new();
     used.values().flatten().for_each(|realloc| *users.entry(*realloc).or_default() += 1);
     let mut out = Vec::new();

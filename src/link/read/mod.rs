@@ -10,7 +10,8 @@ mod names;
 mod survey;
 
 use super::ir::Component;
-use super::{Options, size};
+use super::merge::join;
+use super::{Options, size, validate};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use flatten::Flattener;
 use survey::Survey;
@@ -35,18 +36,38 @@ fn features() -> WasmFeatures {
     WasmFeatures::WASM3
         .difference(WasmFeatures::GC | WasmFeatures::FUNCTION_REFERENCES | WasmFeatures::MEMORY64)
         .union(WasmFeatures::COMPONENT_MODEL | WasmFeatures::CM_ASYNC | WasmFeatures::CM_ASYNC_STACKFUL)
+        .union(WasmFeatures::CM_FIXED_LENGTH_LISTS | WasmFeatures::CM_MAP)
+}
+
+/// What changes what the front end writes: fused adapters catch exceptions if there may be any, and plan tasks if there may
+/// be asynchronous calls. Left out unless the component uses it.
+fn extra() -> WasmFeatures {
+    WasmFeatures::CM_ASYNC | WasmFeatures::CM_ASYNC_STACKFUL | WasmFeatures::EXCEPTIONS
 }
 
 /// Validates and flattens `bytes`.
 pub(super) fn read(bytes: &[u8], options: Options) -> Result<Component<'_>> {
     size::check(bytes)?;
-    let features = validate(bytes)?;
+    let plain = features().difference(extra());
+    if let (bodies, Ok(())) = validate::sections(bytes, plain) {
+        // The translator does not look at bodies, so it need not wait for them.
+        let (valid, component) = join(bytes.len(), || bodies.validate(), || translate(bytes, plain, options));
+        if valid.is_ok() {
+            return component;
+        }
+    }
+    translate(bytes, validate(bytes)?, options)
+}
+
+/// Flattens a component whose sections are valid.
+fn translate(bytes: &[u8], features: WasmFeatures, options: Options) -> Result<Component<'_>> {
     only_functions_and_instances(bytes)?;
     let scope = ScopeVec::new();
     let mut validator = Validator::new_with_features(features);
     let mut types = ComponentTypesBuilder::new(&validator);
     // Without concurrency support the front end plans no tasks, which synchronous components do not need.
-    let tunables = Tunables { concurrency_support: false, ..Tunables::default_u64() };
+    let concurrency_support = features.contains(WasmFeatures::CM_ASYNC);
+    let tunables = Tunables { concurrency_support, ..Tunables::default_u64() };
     let (translation, modules) = quietly("the component translator", || {
         Translator::new(&tunables, &mut validator, &mut types, &scope).translate(bytes)
     })?
@@ -97,24 +118,26 @@ fn world(bytes: &[u8]) -> Result<(wit_parser::Resolve, wit_parser::WorldId)> {
     }
 }
 
-/// Validates, and gives the features to translate with. Exceptions are left out unless a module uses them, since fused
-/// adapters would use them too. Invalid files are told from valid ones that use what is not supported.
+/// Validates what uses more than the plain features, and gives those to translate with. Invalid files are told from
+/// valid ones that use what is not supported.
 fn validate(bytes: &[u8]) -> Result<WasmFeatures> {
-    let plain = features().difference(WasmFeatures::EXCEPTIONS);
-    if Validator::new_with_features(plain).validate_all(bytes).is_ok() {
-        return Ok(plain);
+    for unused in [extra().difference(WasmFeatures::EXCEPTIONS), WasmFeatures::EXCEPTIONS] {
+        let features = features().difference(unused);
+        if validate::validate(bytes, features).is_ok() {
+            return Ok(features);
+        }
     }
-    let Err(error) = Validator::new_with_features(features()).validate_all(bytes) else { return Ok(features()) };
-    match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
+    let Err(error) = validate::validate(bytes, features()) else { return Ok(features()) };
+    match validate::validate(bytes, WasmFeatures::all()) {
         Err(error) => Err(Diagnostic::invalid_wasm(&error)),
-        Ok(_)
+        Ok(())
             if error.message().contains("async")
                 || error.message().contains("stream")
                 || error.message().contains("future") =>
         {
             Err(Diagnostic::new(Code::AsyncComponent, "the component is asynchronous").cause(&error))
         }
-        Ok(_) => {
+        Ok(()) => {
             Err(Diagnostic::new(Code::UnsupportedType, format!("a feature that is not lowered: {}", error.message()))
                 .cause(&error))
         }

@@ -51,6 +51,8 @@ fn what_is_told_agrees_with_the_output() {
         let kept = told.plan.imports.iter().filter(|i| i.kept).count();
         assert_eq!(kept, report.imports.len(), "{name}");
         assert_eq!(told.plan.imports.len() - kept, report.dropped.imports, "{name}");
+        assert!(told.merge.dropped <= report.dropped.functions, "{name}");
+        assert!(!GUESTS.contains(&name.as_str()) || told.merge.dropped == report.dropped.functions, "{name}");
         let wrappers = told.runtime.functions.iter().filter(|f| f.kind == "wrapper").count();
         assert_eq!(wrappers, report.wrapped_imports, "{name}");
         assert_eq!(told.runtime.functions.iter().any(|f| f.kind == "initialize"), report.initialize, "{name}");

@@ -17,6 +17,7 @@ pub mod engine;
 pub mod host;
 pub mod layout;
 pub mod link;
+pub mod profile;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod wit;

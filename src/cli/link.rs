@@ -3,14 +3,17 @@
 use super::repro::Repro;
 use super::{Failure, Format, Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, PREVIEW1, survey};
-use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::link::{Handles, Linked, Options, Report, explain, link};
+use crate::diagnostic::{Code, Diagnostic, Result, nearest};
+use crate::link::{Handles, Linked, NameFile, NameMap, Options, Report, explain, link};
+use crate::profile::Profile;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
   lowlift link app.component.wasm -o app.core.wasm --verify --report app.json
+  lowlift link app.component.wasm -o app.core.wasm --target mvp
+  lowlift link app.component.wasm -o app.core.wasm --target spacewasm --name-map short --name-map-out names.json
   lowlift link app.component.wasm -o app.core.wasm --explain
   lowlift link app.component.wasm -o app.core.wasm --explain --format html > app.html
   lowlift link app.component.wasm -o app.core.wasm --save-repro bug
@@ -41,14 +44,28 @@ pub(super) struct Args {
     single_memory: bool,
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
-    pub(super) report: Option<PathBuf>,
+    report: Option<PathBuf>,
+    /// Lower the result to what an engine takes, or refuse: `mvp`, `lime1`, `wasm2`, `wasm3`, a built-in engine, or a profile.
+    ///
+    /// Built-in engines: browser, node, spacewasm, tinywasm, toywasm, wamr-interp, wasm3-0.4, wasmi, wazero. A profile is a
+    /// TOML file, whose name ends in `.toml`.
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub(super) target: Option<String>,
+    /// Give imports and exports other names: `short`, `cm32p2`, or as a file says.
+    ///
+    /// A file is TOML: `[imports]` with `"module field" = "module field"`, `[exports]` with `"name" = "name"`.
+    #[arg(long, value_name = "short|cm32p2|FILE.toml")]
+    pub(super) name_map: Option<String>,
+    /// Write full and new names with their signatures as JSON (`-` for standard output).
+    #[arg(long, value_name = "FILE", requires = "name_map")]
+    name_map_out: Option<PathBuf>,
     /// Tell phase by phase what was done and why, on standard output, or on standard error where the module goes to standard
     /// output. `--format html` is a page with the graph of instances, `svg` the graph alone, `json` the report with all of it.
     #[arg(long)]
     explain: bool,
     /// Write a folder for a bug report, also if linking fails. It contains the component.
     #[arg(long, value_name = "DIR")]
-    pub(super) save_repro: Option<PathBuf>,
+    save_repro: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: io::Output,
 }
@@ -66,12 +83,26 @@ enum Resources {
 }
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
-    args.fit(shared.format)?;
+    let outputs = [
+        ("module", args.output.output.as_ref()),
+        ("report", args.report.as_ref()),
+        ("name map", args.name_map_out.as_ref()),
+    ];
+    for (i, (what, path)) in outputs.iter().enumerate() {
+        if let Some((other, _)) = outputs[..i].iter().find(|(_, other)| path.is_some() && path == other) {
+            let text = format!("the {other} and the {what} would be written to the same place");
+            return Err(Diagnostic::new(Code::Usage, text).into());
+        }
+    }
+    args.explains(shared.format)?;
     let input = io::read(args.input.as_deref())?;
     let repro = args.save_repro.as_deref().map(|folder| Repro::open(folder, &input, args, shared)).transpose()?;
-    let options = Options { explain: args.explain || repro.is_some(), ..args.options() };
     let name = input.name.clone();
-    let linked = io::as_wasm(input).and_then(|(input, kind)| component(&input, kind, options));
+    let explain = args.explain || repro.is_some();
+    let linked = options(args).and_then(|options| {
+        let (input, kind) = io::as_wasm(input)?;
+        component(&input, kind, Options { explain, ..options })
+    });
     let mut linked = match repro {
         Some(repro) => repro.close(linked)?,
         None => linked?,
@@ -80,11 +111,10 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         linked.report.explain = None;
     }
     if let Some(path) = &args.report {
-        let json = json(&linked.report)?;
-        match path.to_str() {
-            Some("-") => io::print(json.as_bytes())?,
-            _ => io::write_file(path, json.as_bytes())?,
-        }
+        write_json(path, &linked.report)?;
+    }
+    if let (Some(path), Some(names)) = (&args.name_map_out, &linked.report.names) {
+        write_json(path, names)?;
     }
     args.output.wasm(&linked.wasm)?;
     args.explain(&linked.report, &name, shared.format)?;
@@ -101,36 +131,26 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     if linked.report.memories_merged > 0 {
         shared.note(format!("{} memories became one", linked.report.memories_merged));
     }
+    if !linked.report.lowered.is_empty() {
+        let lowered = linked.report.lowered.iter().map(|(feature, count)| format!("{feature} ({count})"));
+        shared.note(format_args!("lowered: {}", lowered.collect::<Vec<_>>().join(", ")));
+    }
     if linked.report.initialize {
-        shared.note("the host must call `_initialize` once, before any other export");
+        let names = linked.report.names.iter().flat_map(|names| &names.exports);
+        let name = names.filter(|e| e.name == "_initialize").map(|e| e.new_name.as_str()).next();
+        let name = name.unwrap_or("_initialize");
+        shared.note(format_args!("the host must call `{name}` once, before any other export"));
     }
     Ok(Outcome::Fine)
 }
 
 impl Args {
-    fn options(&self) -> Options {
-        let handles = match self.resources {
-            Resources::Host => Handles::Host,
-            Resources::Module => Handles::Module,
-        };
-        Options {
-            verify: self.verify,
-            strip: self.strip,
-            single_memory: self.single_memory,
-            no_guards: self.guards == Guards::Off,
-            handles,
-            explain: self.explain,
-        }
-    }
-
     /// Refuses arguments of which each alone makes sense.
-    fn fit(&self, format: Format) -> Result<()> {
+    fn explains(&self, format: Format) -> Result<()> {
         let usage = |message: &str| Err(Diagnostic::new(Code::Usage, message));
-        if self.report.is_some() && self.report == self.output.output {
-            return usage("the module and the report would be written to the same place");
-        }
-        if self.explain && !self.module_is_printed() && self.report.as_deref() == Some(Path::new("-")) {
-            return usage("the explanation and the report would be written to the same place");
+        let printed = [&self.report, &self.name_map_out].into_iter().flatten().any(|path| path == Path::new("-"));
+        if self.explain && !self.module_is_printed() && printed {
+            return usage("the explanation and the report or name map would be written to the same place");
         }
         if !self.explain && matches!(format, Format::Html | Format::Svg) {
             return usage("only an explanation has this form: add `--explain`");
@@ -162,11 +182,68 @@ impl Args {
     }
 }
 
-/// The report as it is written.
-pub(super) fn json(report: &Report) -> Result<String> {
-    let json = serde_json::to_string_pretty(report)
+/// JSON as it is written.
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String> {
+    let json = serde_json::to_string_pretty(value)
         .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;
     Ok(json + "\n")
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let json = json(value)?;
+    match path.to_str() {
+        Some("-") => io::print(json.as_bytes()),
+        _ => Ok(io::write_file(path, json.as_bytes())?),
+    }
+}
+
+fn options(args: &Args) -> Result<Options> {
+    let target = args.target.as_deref().map(profile).transpose()?;
+    let names = args.name_map.as_deref().map(name_map).transpose()?;
+    let handles = match args.resources {
+        Resources::Host => Handles::Host,
+        Resources::Module => Handles::Module,
+    };
+    Ok(Options {
+        verify: args.verify,
+        strip: args.strip,
+        single_memory: args.single_memory,
+        no_guards: args.guards == Guards::Off,
+        handles,
+        target,
+        names,
+        explain: args.explain,
+    })
+}
+
+/// A built-in profile, or one from a file.
+pub(super) fn profile(name: &str) -> Result<Profile> {
+    if let Some(profile) = Profile::built_in(name) {
+        return Ok(profile);
+    }
+    if Path::new(name).extension().is_some_and(|e| e == "toml") {
+        return Profile::parse(name, &text(name)?);
+    }
+    let error = Diagnostic::new(Code::Usage, format!("there is no target `{name}`"));
+    let error = error.fact("targets", Profile::names().collect::<Vec<_>>().join(", "));
+    Err(match nearest(name, Profile::names()) {
+        Some(near) => error.hint(format!("did you mean `--target {near}`?")),
+        None => error.hint("a profile of your own is a file whose name ends in `.toml`"),
+    })
+}
+
+fn name_map(name: &str) -> Result<NameMap> {
+    match name {
+        "short" => Ok(NameMap::Short),
+        "cm32p2" => Ok(NameMap::Cm32p2),
+        path => NameFile::parse(path, &text(path)?).map(NameMap::File),
+    }
+}
+
+fn text(path: &str) -> Result<String> {
+    let input = io::read(Some(Path::new(path)))?;
+    String::from_utf8(input.bytes)
+        .map_err(|e| Diagnostic::new(Code::CannotRead, format!("not UTF-8: {}", e.utf8_error())).in_file(path, ""))
 }
 
 /// Links an input, or says what it is instead.

@@ -33,12 +33,18 @@ impl Repro {
         }
         let name = if sniff(&input.bytes) == FileKind::Wat { "component.wat" } else { "component.wasm" };
         let command = command(&shared.line, args, name);
+        let others = [&args.target, &args.name_map].into_iter().flatten().filter(|name| is_toml(name));
+        // What cannot be read fails the link, which says so.
+        let others: Vec<io::Input> = others.filter_map(|name| io::read(Some(Path::new(name))).ok()).collect();
         let repro = Repro { folder: folder.to_owned(), given: input.name.clone(), name, command };
         repro.write(name, &input.bytes)?;
         if name == "component.wat"
             && let Ok((binary, _)) = io::as_wasm(input.clone())
         {
             repro.write("component.wasm", &binary.bytes)?;
+        }
+        for other in others {
+            repro.write(&bare(&other.name, true), &other.bytes)?;
         }
         repro.write("README.md", repro.readme().as_bytes())?;
         repro.outcome("not finished")?;
@@ -101,6 +107,7 @@ impl Repro {
              To replay, with lowlift {VERSION}, in this folder:\n\n\
              ```sh\n{}\n```\n\n\
              - `{}`: the input{}.\n\
+             - `*.toml`: profiles and name maps that the command names.\n\
              - `repro.json`: the command, versions, and what came of it.\n\
              - `report.json`: what was linked, with its explanation; there if linking went well.\n\
              - `diagnostic.json`: why linking failed; there if it did.\n\n\
@@ -132,7 +139,7 @@ fn command(line: &[OsString], args: &Args, input: &str) -> Vec<String> {
         let value_of = |flags: &[&str]| flags.contains(&before.as_str());
         if value_of(&["--save-repro"]) || word.starts_with("--save-repro") {
             // The folder is not part of what is replayed.
-        } else if value_of(&["-o", "--output", "--report"]) {
+        } else if value_of(&["-o", "--output", "--report", "--name-map-out"]) {
             out.push(bare(&word, true));
         } else if !verb && word == "link" {
             verb = true;
@@ -141,8 +148,9 @@ fn command(line: &[OsString], args: &Args, input: &str) -> Vec<String> {
             named = true;
             out.push(input.to_owned());
         } else {
-            let is_output = ["-o", "--output=", "--report="].iter().any(|flag| word.starts_with(flag));
-            out.push(bare(&word, is_output));
+            let is_output =
+                ["-o", "--output=", "--report=", "--name-map-out="].iter().any(|flag| word.starts_with(flag));
+            out.push(bare(&word, is_output || is_toml(&word)));
         }
         before = word;
     }
@@ -150,6 +158,11 @@ fn command(line: &[OsString], args: &Args, input: &str) -> Vec<String> {
         out.push(input.to_owned());
     }
     out
+}
+
+/// Whether a word names a profile or a name map of the user's own.
+fn is_toml(word: &str) -> bool {
+    Path::new(word).extension().is_some_and(|extension| extension == "toml")
 }
 
 /// A word without the folders that are in it: of paths that are surely paths, or known to be.

@@ -2,13 +2,15 @@
 //!
 //! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`plan`]
 //! traces every import to its source, [`shims`] resolves shim modules to direct calls, [`runtime`] decides which functions
-//! the linker must write, [`merge`] writes the module, [`verify`] proves it. What cannot be lowered is refused with a code
+//! the linker must write, [`merge`] writes the module, [`single`] puts its memories into one, [`verify`] proves it. What cannot be lowered is refused with a code
 //! of the 03 group; nothing is emitted on doubt.
 
 pub mod explain;
 mod ir;
+mod lower;
 mod merge;
 mod module;
+mod names;
 mod plan;
 mod read;
 mod report;
@@ -20,15 +22,18 @@ mod validate;
 mod verify;
 mod written;
 
+pub use lower::{Lowered, lower};
 pub use merge::Dropped;
+pub use names::{ExportEntry, ImportEntry, NameFile, NameMap, NameTable};
 pub use report::{Floor, Report};
 pub use single::single_memory;
 pub use verify::rewrap;
 
 use crate::diagnostic::Result;
+use crate::profile::Profile;
 
 /// How to link.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Re-wrap the output into a component and compare its world with the original's.
     pub verify: bool,
@@ -42,6 +47,10 @@ pub struct Options {
     pub no_guards: bool,
     /// Who keeps the handles of exported resources.
     pub handles: Handles,
+    /// Lower the output to what this engine takes, and refuse what it does not.
+    pub target: Option<Profile>,
+    /// Give imports and exports other names.
+    pub names: Option<NameMap>,
 }
 
 /// Who keeps the handles of resource types that the component exports.
@@ -67,17 +76,36 @@ pub struct Linked {
 /// Links `component` (binary). Imports and exports of the result carry canonical names; its types are embedded as a
 /// `component-type` section.
 pub fn link(component: &[u8], options: Options) -> Result<Linked> {
-    let component_ir = read::read(component, options)?;
+    let component_ir = read::read(component, &options)?;
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
-    let mut merged = merge::merge(&plan, &resolved, options)?;
+    let mut merged = merge::merge(&plan, &resolved, &options)?;
     let memories_merged = if options.single_memory { single::apply(&mut merged)? } else { 0 };
-    let floor = verify::validate(&merged.wasm, merged.floor)?;
+    let mut floor = verify::validate(&merged.wasm, merged.floor)?;
+    if let Some(target) = &options.target {
+        let lowered = lower(&merged.wasm, target)?;
+        floor = verify::validate(&lowered.wasm, Floor::Mvp)?;
+        merged.take(lowered);
+    }
     if options.verify {
         verify::same_world(&component_ir, &merged.wasm)?;
     }
+    let names = match &options.names {
+        Some(map) => {
+            let (wasm, names) = names::rename(&merged.wasm, map, &component_ir)?;
+            verify::renamed(&component_ir, &wasm, map, options.verify)?;
+            merged.wasm = wasm;
+            Some(names)
+        }
+        None => None,
+    };
+    if let Some(target) = &options.target {
+        lower::check_limits(&merged.wasm, target)?;
+    }
     let mut report = report::report(&plan, &resolved, &merged, floor, component.len());
     report.memories_merged = memories_merged;
+    report.target = options.target.as_ref().map(|target| target.name.clone());
+    report.names = names;
     if options.explain {
         let told = explain::explain(component, &plan, &resolved, &merged, &report, options.verify)?;
         report.explain = Some(told);

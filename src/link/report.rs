@@ -3,12 +3,13 @@
 use super::explain::Explanation;
 use super::ir::ModuleId;
 use super::merge::{Dropped, Merged};
+use super::names::NameTable;
 use super::plan::Plan;
 use super::shims::Resolved;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Feature profiles of core WebAssembly, from small to large.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -86,6 +87,15 @@ pub struct Report {
     pub explain: Option<Explanation>,
     /// What nothing reaches.
     pub dropped: Dropped,
+    /// The engine profile that the output was lowered to, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Features that the target lacks, and how often each was lowered.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lowered: BTreeMap<&'static str, usize>,
+    /// The names of the output, if they are not the canonical ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<NameTable>,
 }
 
 /// A core module of the component.
@@ -160,6 +170,9 @@ pub(super) fn report(
         initialize: merged.initialize,
         explain: None,
         dropped: merged.dropped,
+        target: None,
+        lowered: merged.lowered.clone(),
+        names: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Proof of the output: it validates, and it wraps into a component with the same world.
 
 use super::ir::Component;
+use super::names::NameMap;
 use super::report::Floor;
 use super::validate;
 use crate::abi::{Abi, CoreSignature, Direction, ImportName, Table, world_functions};
@@ -64,6 +65,16 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     Err(Diagnostic::new(Code::VerifyFailed, "the linked module has another world than the component")
         .fact("missing", missing.join("; "))
         .fact("extra", extra.join("; ")))
+}
+
+/// Proves a module whose imports and exports got other names: it validates, and where the encoder knows the names, it still
+/// has the same world.
+pub(super) fn renamed(component: &Component<'_>, wasm: &[u8], map: &NameMap, world: bool) -> Result<()> {
+    validate(wasm, Floor::Mvp)?;
+    match map {
+        NameMap::Cm32p2 if world => same_world(component, wasm),
+        _ => Ok(()),
+    }
 }
 
 /// A function of a world.

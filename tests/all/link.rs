@@ -114,7 +114,7 @@ fn show(value: &Val) -> String {
 }
 
 /// Runs the calls in order on one instance. A trap is the last: it ends the instance.
-fn outcomes(engine: &Engine, component: &[u8], calls: &[Call]) -> Vec<String> {
+pub(crate) fn outcomes(engine: &Engine, component: &[u8], calls: &[Call]) -> Vec<String> {
     let component = Component::from_binary(engine, component)
         .unwrap_or_else(|e| panic!("the engine refuses: {e:#}\n{}", calls[0].name));
     let mut store = Store::new(engine, ());

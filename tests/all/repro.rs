@@ -113,6 +113,26 @@ fn a_refusal_is_saved_with_its_reason() {
 }
 
 #[test]
+fn profiles_and_name_maps_go_along() {
+    let place = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(place.path().join("deep")).expect("made");
+    std::fs::write(place.path().join("deep/names.toml"), "[exports]\n\"add\" = \"plus\"\n").expect("written");
+    let input = root("fixtures/cli/inputs/component.wat");
+    let input = input.to_str().expect("UTF-8");
+    let args = ["link", input, "-o", "out.wasm", "--name-map", "deep/names.toml", "--save-repro", "bug"];
+    let output = lowlift(place.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let bug = place.path().join("bug");
+    assert!(names(&bug).contains(&"names.toml".to_owned()));
+    assert!(!std::fs::read_to_string(bug.join("repro.json")).expect("there").contains("deep"));
+    assert_eq!(replay(&bug).status.code(), Some(0));
+    assert_eq!(
+        std::fs::read(bug.join("out.wasm")).expect("replayed"),
+        std::fs::read(place.path().join("out.wasm")).expect("linked")
+    );
+}
+
+#[test]
 fn a_folder_with_something_in_it_is_left_alone() {
     let place = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(place.path().join("bug")).expect("made");

@@ -45,7 +45,13 @@ pub(in super::super) fn explain(
         plan: wiring,
         shims: shims(left, &read.instances),
         merge: merge(left, &read.instances, &runtime, report.memories_merged),
-        verify: Verify { floor: report.floor, needs: scan::needs(&merged.wasm, report.floor), rewrapped },
+        verify: Verify {
+            floor: report.floor,
+            needs: scan::needs(&merged.wasm, report.floor),
+            target: report.target.clone(),
+            lowered: report.lowered.clone(),
+            rewrapped,
+        },
         read,
         runtime,
     })

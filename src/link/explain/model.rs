@@ -3,6 +3,7 @@
 use super::super::report::Floor;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What the linker did, and why.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -324,6 +325,10 @@ pub struct Verify {
     pub floor: Floor,
     /// What the smaller profiles lack, each with the first place that needs it.
     pub needs: Vec<Need>,
+    /// The profile that it was lowered to, if one was asked for.
+    pub target: Option<String>,
+    /// Features that the target lacks, and how often each was lowered.
+    pub lowered: BTreeMap<&'static str, usize>,
     /// Whether it was wrapped into a component again and has the same world.
     pub rewrapped: bool,
 }

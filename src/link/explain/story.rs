@@ -277,7 +277,14 @@ fn merge(merge: &Merge) -> Phase {
 
 fn verify(verify: &Verify) -> Phase {
     let rewrapped = if verify.rewrapped { "; it wraps into a component with the same world" } else { "" };
-    let summary = format!("validates as {}{rewrapped}", verify.floor.name());
+    let lowered = verify.lowered.iter().map(|(feature, times)| format!("{feature} ({times})"));
+    let lowered = lowered.collect::<Vec<_>>().join(", ");
+    let target = match &verify.target {
+        Some(target) if lowered.is_empty() => format!("; `{target}` takes it as it is"),
+        Some(target) => format!("; for `{target}` it was lowered: {lowered}"),
+        None => String::new(),
+    };
+    let summary = format!("validates as {}{target}{rewrapped}", verify.floor.name());
     let rows = verify.needs.iter().map(|need| {
         let place = need.function.clone().map_or_else(|| format!("byte {:#x}", need.offset), |f| format!("`{f}`"));
         vec![need.feature.clone().unwrap_or_default(), place, need.message.clone()]

@@ -32,7 +32,7 @@ use schemars::JsonSchema;
 use segments::{DataSegments, write_data, write_element};
 use serde::Serialize;
 use splice::Body;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
     ConstExpr, DataCountSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function,
@@ -61,6 +61,18 @@ pub(super) struct Merged {
     /// What stayed of the instances, and what the linker wrote besides; for who explains it.
     pub(super) live: Live,
     pub(super) pieces: Pieces,
+    /// How often each feature was lowered.
+    pub(super) lowered: BTreeMap<&'static str, usize>,
+}
+
+impl Merged {
+    /// Goes on with the lowered module.
+    pub(super) fn take(&mut self, lowered: super::Lowered) {
+        self.wasm = lowered.wasm;
+        self.features = lowered.proposals.into_iter().collect();
+        self.functions += lowered.helpers;
+        self.lowered = lowered.lowered;
+    }
 }
 
 /// What nothing reaches and the output therefore lacks, in numbers. Resolved shims are not among them.
@@ -87,7 +99,7 @@ pub struct Dropped {
 }
 
 /// Merges the planned instances into one module.
-pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: Options) -> Result<Merged> {
+pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: &Options) -> Result<Merged> {
     let scans = plan.modules.iter().map(scan_module).collect::<Result<Vec<_>>>()?;
     let live = live::live(plan, resolved, &scans)?;
     let pieces = Pieces::plan(plan, &live);
@@ -107,7 +119,7 @@ struct Merger<'m, 'c, 'a> {
 }
 
 impl<'m, 'c> Merger<'m, 'c, '_> {
-    fn run(&mut self, scans: &[Vec<scan::Scan>], options: Options) -> Result<Merged> {
+    fn run(&mut self, scans: &[Vec<scan::Scan>], options: &Options) -> Result<Merged> {
         let plan = self.plan;
         let mut imports = ImportSection::new();
         for id in &self.layout.hosts {
@@ -174,6 +186,7 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             dropped,
             live: Live::default(),
             pieces: Pieces::default(),
+            lowered: BTreeMap::new(),
         })
     }
 

@@ -79,6 +79,8 @@ pub(super) struct Host {
 pub(super) struct Instantiate {
     pub(super) module: ModuleId,
     pub(super) args: Vec<Def>,
+    /// The component instance that it belongs to; none for modules that the front end generated.
+    pub(super) owner: Option<FlagId>,
 }
 
 /// A function of the output.

@@ -5,10 +5,11 @@ use super::layout::Layout;
 use crate::link::module::Module;
 use crate::link::plan::Plan;
 use crate::link::shims::Resolved;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What nothing reaches and the output therefore lacks, in numbers. Resolved shims are not among them.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Dropped {
     /// Imports of the component that none of its code calls.
     pub imports: usize,

@@ -11,7 +11,7 @@ pub(super) type Defined = (InstanceId, u32);
 
 /// A set of items, dense.
 #[derive(Debug, Default)]
-pub(super) struct Items {
+pub(in crate::link) struct Items {
     by_instance: Vec<Vec<bool>>,
     count: u32,
 }
@@ -37,7 +37,7 @@ impl Items {
     }
 
     /// Indices of an instance, in order.
-    pub(super) fn of(&self, instance: InstanceId) -> impl Iterator<Item = u32> + '_ {
+    pub(in crate::link) fn of(&self, instance: InstanceId) -> impl Iterator<Item = u32> + '_ {
         let items = self.by_instance.get(instance.index()).map_or(&[][..], Vec::as_slice);
         (0..).zip(items).filter(|(_, live)| **live).map(|(index, _)| index)
     }
@@ -46,20 +46,20 @@ impl Items {
 /// What stays.
 #[derive(Debug, Default)]
 pub(in crate::link) struct Live {
-    pub(super) funcs: Items,
-    pub(super) tables: Items,
-    pub(super) memories: Items,
-    pub(super) globals: Items,
-    pub(super) tags: Items,
+    pub(in crate::link) funcs: Items,
+    pub(in crate::link) tables: Items,
+    pub(in crate::link) memories: Items,
+    pub(in crate::link) globals: Items,
+    pub(in crate::link) tags: Items,
     pub(super) types: Items,
-    pub(super) elements: Items,
-    pub(super) data: Items,
+    pub(in crate::link) elements: Items,
+    pub(in crate::link) data: Items,
     /// Functions that no instance defines: those of the host and those that the linker writes.
     pub(super) others: HashSet<Func>,
     /// Globals that no instance defines.
     pub(super) made_globals: HashSet<Global>,
     /// Whether the host allocates.
-    pub(super) realloc: bool,
+    pub(in crate::link) realloc: bool,
     /// Whether code names data segments, which needs their count.
     pub(super) data_named: bool,
     /// Functions that code takes references to, and those that something outside of code names.
@@ -73,5 +73,10 @@ impl Live {
     /// Functions that no instance defines and that something calls, in no order.
     pub(in crate::link) fn others(&self) -> impl Iterator<Item = &Func> {
         self.others.iter()
+    }
+
+    /// How many may-leave flags stay.
+    pub(in crate::link) fn flags(&self) -> u32 {
+        u32::try_from(self.made_globals.len()).unwrap_or(u32::MAX)
     }
 }

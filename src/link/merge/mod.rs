@@ -20,8 +20,9 @@ mod visitor;
 
 pub(super) use chunks::{join, map as in_chunks};
 pub use dropped::Dropped;
-pub(super) use items::Live;
+pub(super) use items::{Items, Live};
 pub(super) use scan::{Scan, Scans};
+pub(super) use segments::is_late;
 pub(super) use splice::Code;
 
 use super::ir::{HostId, InstanceId, ReallocId, Space};
@@ -64,6 +65,9 @@ pub(super) struct Merged {
     /// Size of the component's types in `wasm`.
     pub(super) types_size: usize,
     pub(super) dropped: Dropped,
+    /// What stayed of the instances, and what the linker wrote besides; for who explains it.
+    pub(super) live: Live,
+    pub(super) pieces: Pieces,
     /// How often each feature was lowered.
     pub(super) lowered: BTreeMap<&'static str, usize>,
 }
@@ -85,7 +89,8 @@ pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: &Options)
     let pieces = Pieces::plan(plan, &live);
     let layout = Layout::new(plan, &live, &pieces)?;
     let mut merger = Merger { plan, resolved, live: &live, pieces: &pieces, layout, types: Types::default() };
-    merger.run(&scans, options)
+    let merged = merger.run(&scans, options)?;
+    Ok(Merged { live, pieces, ..merged })
 }
 
 /// The bodies of a module, in order.
@@ -171,6 +176,8 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             initialize: initialize && self.command().is_none(),
             types_size,
             dropped,
+            live: Live::default(),
+            pieces: Pieces::default(),
             lowered: BTreeMap::new(),
         })
     }

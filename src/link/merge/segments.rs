@@ -12,7 +12,7 @@ use wasmparser::{DataKind, ElementItems, ElementKind};
 
 /// Active segments stay active, unless they write into another instance's table or memory after a start function ran:
 /// then the start function may have seen what was there before, so the write happens at its place in `_initialize`.
-fn is_late(started: bool, owner: Option<InstanceId>, id: InstanceId) -> bool {
+pub(in crate::link) fn is_late(started: bool, owner: Option<InstanceId>, id: InstanceId) -> bool {
     started && owner != Some(id)
 }
 

@@ -77,7 +77,10 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
         lower::check_limits(&merged.wasm, target)?;
     }
     let mut report = report::report(&plan, &resolved, &merged, floor, component.len());
-    report.target = options.target.map(|target| target.name);
+    if let Some(target) = options.target {
+        report.reentry = if target.reentrant { Vec::new() } else { report::reentry(&plan) };
+        report.target = Some(target.name);
+    }
     report.names = names;
     Ok(Linked { wasm: merged.wasm, report })
 }

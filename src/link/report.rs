@@ -1,12 +1,13 @@
 //! What the linker tells: `--report` writes it as JSON.
 
+use super::ir::{Def, HostId};
 use super::merge::Merged;
 use super::names::NameTable;
 use super::plan::Plan;
 use super::runtime::Pieces;
 use super::shims::Resolved;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Feature profiles of core WebAssembly, from small to large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -73,6 +74,9 @@ pub struct Report {
     /// The engine profile that the output was lowered to, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Imports whose results the host allocates with `cabi_realloc`, if the target cannot be called while it waits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reentry: Vec<String>,
     /// Features that the target lacks, and how often each was lowered.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lowered: BTreeMap<&'static str, usize>,
@@ -104,6 +108,18 @@ pub struct Function {
     pub params: Vec<&'static str>,
     /// Core result types.
     pub results: Vec<&'static str>,
+}
+
+/// The imports that call back into the guest.
+pub(super) fn reentry(plan: &Plan<'_, '_>) -> Vec<String> {
+    let args = plan.component.instances.iter().flat_map(|instance| &instance.args);
+    let allocating: BTreeSet<HostId> = args
+        .filter_map(|arg| match arg {
+            Def::Host(host, Some(_)) => Some(*host),
+            _ => None,
+        })
+        .collect();
+    allocating.iter().map(|host| plan.component.hosts[host.index()].name.to_string()).collect()
 }
 
 pub(super) fn report(
@@ -147,6 +163,7 @@ pub(super) fn report(
         wrapped_imports,
         initialize: merged.initialize,
         target: None,
+        reentry: Vec::new(),
         lowered: merged.lowered.clone(),
         names: None,
     }

@@ -2,7 +2,7 @@
 //! lowered one holds nothing that the target lacks.
 
 use crate::random::Xorshift;
-use lowlift::link::lower;
+use lowlift::link::{Floor, lower};
 use lowlift::profile::Profile;
 use wasmparser::{Parser, Payload, Validator};
 use wasmtime::{Engine, Instance, Module, Store, Val};
@@ -271,6 +271,26 @@ fn what_has_no_replacement_is_refused_by_name() {
             assert!(error.hints.iter().any(|hint| hint.starts_with(want)), "{path}: {want}\n{:?}", error.hints);
         }
     }
+}
+
+/// Linkers leave room for the index of a table, which 1.0 wants in one byte.
+#[test]
+fn long_table_indices_become_one_byte() {
+    let text = "(module (type (func (result i32))) (table 1 funcref) (elem (i32.const 0) $seven)
+          (func $seven (result i32) (i32.const 7))
+          (func (export \"f\") (result i32) (call_indirect (type 0) (i32.const 0))))";
+    let mut wasm = wat::parse_str(text).expect("text");
+    // The body of `f` is the last: its size, the size of the section, and the index grow by four bytes.
+    let call = wasm.windows(3).rposition(|w| w == [0x11, 0, 0]).expect("the call") + 2;
+    wasm.splice(call..=call, [0x80, 0x80, 0x80, 0x80, 0]);
+    let body = call - 2 - 2 - 1 - 1;
+    wasm[body] += 4;
+    let section = wasm[..body].windows(3).rposition(|w| w[0] == 10 && w[2] == 2).expect("the code section") + 1;
+    wasm[section] += 4;
+    Validator::new_with_features(Floor::Lime1.features()).validate_all(&wasm).expect("valid as lime1");
+    assert!(Validator::new_with_features(Floor::Mvp.features()).validate_all(&wasm).is_err(), "not valid as 1.0");
+    let mut run = Run::new(&Engine::default(), &lowered(&wasm, "mvp"));
+    assert_eq!(run.call("f", &[]), Ok(vec![7]));
 }
 
 /// Truncated and flipped modules: a coded refusal, or a module that the target takes. Never a panic.

@@ -28,6 +28,8 @@ fn real_components_fit_1_0() {
         Validator::new_with_features(Floor::Mvp.features()).validate_all(&after.wasm).expect("valid as 1.0");
         assert_eq!((before.report.floor, after.report.floor), (Floor::Lime1, Floor::Mvp), "{name}");
         assert!(after.report.features.is_empty(), "{name}: {:?}", after.report.features);
+        let same = targeted(&component, "lime1").expect("links");
+        assert_eq!(same.wasm, before.wasm, "{name}: a target that has everything changes nothing");
         println!("{name}: {} bytes, {} as 1.0", before.wasm.len(), after.wasm.len());
         assert!(after.wasm.len() < before.wasm.len() + before.wasm.len() / 50 + 500, "{name} grew");
     }
@@ -120,6 +122,10 @@ fn limits_are_kept_all_at_once() {
 fn build_target_names_wrap_into_the_same_world() {
     for name in GUESTS {
         let linked = renamed(&guest(name), NameMap::Cm32p2).unwrap_or_else(|e| panic!("{name}: {e} {:?}", e.cause));
+        // An encoder that has forgotten the old names.
+        let mut encoder = wit_component::ComponentEncoder::default().validate(true).reject_legacy_names(true);
+        encoder = encoder.module(&linked.wasm).expect("a module");
+        encoder.encode().unwrap_or_else(|e| panic!("{name}: {e:?}"));
         let names = linked.report.names.expect("names");
         assert!(names.imports.iter().all(|i| i.new_module.starts_with("cm32p2|")), "{name}");
         assert!(names.exports.iter().all(|e| e.new_name.starts_with("cm32p2")), "{name}: {:?}", names.exports);

@@ -4,7 +4,7 @@
 use crate::random::Xorshift;
 use lowlift::link::{Floor, lower};
 use lowlift::profile::Profile;
-use wasmparser::{Parser, Payload, Validator};
+use wasmparser::{ElementKind, Parser, Payload, Validator};
 use wasmtime::{Engine, Instance, Module, Store, Val};
 
 fn target(name: &str) -> Profile {
@@ -271,6 +271,25 @@ fn what_has_no_replacement_is_refused_by_name() {
             assert!(error.hints.iter().any(|hint| hint.starts_with(want)), "{path}: {want}\n{:?}", error.hints);
         }
     }
+}
+
+/// Declared segments came with references, and segments are counted from them.
+#[test]
+fn segments_keep_their_places_where_bulk_memory_stays() {
+    let text = "(module (table 2 funcref) (elem declare func $seven) (elem $later func $seven)
+          (func $seven (result i32) (i32.const 7))
+          (func (export \"f\") (result i32)
+            (table.init $later (i32.const 1) (i32.const 0) (i32.const 1))
+            (call_indirect (result i32) (i32.const 1))))";
+    let target = Profile::parse("own.toml", "features = [\"mvp\", \"bulk-memory\"]").expect("a profile");
+    let out = lower(&wat::parse_str(text).expect("text"), &target).expect("lowers");
+    for payload in Parser::new(0).parse_all(&out.wasm) {
+        if let Payload::ElementSection(section) = payload.expect("valid") {
+            let kinds: Vec<_> = section.into_iter().map(|e| e.expect("valid").kind).collect();
+            assert!(matches!(kinds[..], [ElementKind::Passive, ElementKind::Passive]), "both passive");
+        }
+    }
+    assert_eq!(Run::new(&Engine::default(), &out.wasm).call("f", &[]), Ok(vec![7]));
 }
 
 /// Linkers leave room for the index of a table, which 1.0 wants in one byte.

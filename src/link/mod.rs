@@ -73,6 +73,11 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
         }
         None => None,
     };
+    if (options.target.is_some() || names.is_some())
+        && let Some(wasm) = names::apart(&merged.wasm)?
+    {
+        merged.wasm = wasm;
+    }
     if let Some(target) = &options.target {
         lower::check_limits(&merged.wasm, target)?;
     }

@@ -171,6 +171,39 @@ fn short_names_are_short_and_the_table_says_what_they_are() {
     assert_eq!((names.exports[0].kind, names.exports[3].kind), ("memory", "func"));
 }
 
+/// wasm3 finds an export by the names of functions, also those for debugging.
+#[test]
+fn no_function_is_named_like_the_export_of_another() {
+    let component = wat::parse_str(
+        r#"(component
+          (core module $m
+            (func $run (result i32) i32.const 1)
+            (func $e0 (result i32) (call $run))
+            (func (export "go") (result i32) (i32.add (call $e0) (i32.const 1))))
+          (core instance $m (instantiate $m))
+          (func (export "run") (result u32) (canon lift (core func $m "go"))))"#,
+    )
+    .expect("text");
+    let names = |wasm: &[u8]| {
+        let mut found = Vec::new();
+        for payload in wasmparser::Parser::new(0).parse_all(wasm) {
+            if let wasmparser::Payload::CustomSection(section) = payload.expect("valid")
+                && let wasmparser::KnownCustom::Name(subsections) = section.as_known()
+            {
+                for subsection in subsections {
+                    if let wasmparser::Name::Function(map) = subsection.expect("valid") {
+                        found.extend(map.into_iter().map(|n| n.expect("valid").name.to_owned()));
+                    }
+                }
+            }
+        }
+        found
+    };
+    assert_eq!(names(&link(&component, Options::default()).expect("links").wasm), ["run", "e0"]);
+    assert_eq!(names(&targeted(&component, "wasm3-0.4").expect("links").wasm), ["run [inner]", "e0"]);
+    assert_eq!(names(&renamed(&component, NameMap::Short).expect("links").wasm), ["run", "e0 [inner]"]);
+}
+
 #[test]
 fn names_from_a_file_are_checked_on_both_sides() {
     let component = guest("cli-rust");

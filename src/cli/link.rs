@@ -166,6 +166,13 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         let lowered = linked.report.lowered.iter().map(|(feature, count)| format!("{feature} ({count})"));
         shared.note(format_args!("lowered: {}", lowered.collect::<Vec<_>>().join(", ")));
     }
+    if let (Some(target), Some(first)) = (&linked.report.target, linked.report.reentry.first()) {
+        let count = io::count(linked.report.reentry.len(), "import");
+        shared.note(format_args!(
+            "`{target}` cannot be called while it waits for the host, and {count} must call `cabi_realloc`: `{first}`{}",
+            if linked.report.reentry.len() > 1 { ", …" } else { "" }
+        ));
+    }
     if linked.report.initialize {
         let names = linked.report.names.iter().flat_map(|names| &names.exports);
         let name = names.filter(|e| e.name == "_initialize").map(|e| e.new_name.as_str()).next();

@@ -120,12 +120,20 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
         }
         None => None,
     };
+    if (options.target.is_some() || names.is_some())
+        && let Some(wasm) = names::apart(&merged.wasm)?
+    {
+        merged.wasm = wasm;
+    }
     if let Some(target) = &options.target {
         lower::check_limits(&merged.wasm, target)?;
     }
     let mut report = report::report(&plan, &resolved, &merged, floor, component.len());
     report.memories_merged = memories_merged;
-    report.target = options.target.as_ref().map(|target| target.name.clone());
+    if let Some(target) = &options.target {
+        report.reentry = if target.reentrant { Vec::new() } else { report::reentry(&plan) };
+        report.target = Some(target.name.clone());
+    }
     report.names = names;
     if options.explain {
         let told = explain::explain(component, &plan, &resolved, &merged, &report, options.verify)?;

@@ -1,7 +1,7 @@
 //! What the linker tells: `--report` writes it as JSON. Its schema is `docs/link.schema.json`.
 
 use super::explain::Explanation;
-use super::ir::{InstanceId, ModuleId};
+use super::ir::{Def, HostId, InstanceId, ModuleId};
 use super::merge::{Dropped, Merged};
 use super::names::NameTable;
 use super::plan::Plan;
@@ -91,6 +91,9 @@ pub struct Report {
     /// The engine profile that the output was lowered to, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Imports whose results the host allocates with `cabi_realloc`, if the target cannot be called while it waits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reentry: Vec<String>,
     /// Features that the target lacks, and how often each was lowered.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lowered: BTreeMap<&'static str, usize>,
@@ -122,6 +125,18 @@ pub struct Function {
     pub params: Vec<&'static str>,
     /// Core result types.
     pub results: Vec<&'static str>,
+}
+
+/// The imports that call back into the guest.
+pub(super) fn reentry(plan: &Plan<'_, '_>) -> Vec<String> {
+    let args = plan.component.instances.iter().flat_map(|instance| &instance.args);
+    let allocating: BTreeSet<HostId> = args
+        .filter_map(|arg| match arg {
+            Def::Host(host, Some(_)) => Some(*host),
+            _ => None,
+        })
+        .collect();
+    allocating.iter().map(|host| plan.component.hosts[host.index()].name.to_string()).collect()
 }
 
 pub(super) fn report(
@@ -174,6 +189,7 @@ pub(super) fn report(
         explain: None,
         dropped: merged.dropped,
         target: None,
+        reentry: Vec::new(),
         lowered: merged.lowered.clone(),
         names: None,
     }

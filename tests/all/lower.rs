@@ -2,9 +2,9 @@
 //! lowered one holds nothing that the target lacks.
 
 use crate::random::Xorshift;
-use lowlift::link::lower;
+use lowlift::link::{Floor, lower};
 use lowlift::profile::Profile;
-use wasmparser::{Parser, Payload, Validator};
+use wasmparser::{ElementKind, Parser, Payload, Validator};
 use wasmtime::{Engine, Instance, Module, Store, Val};
 
 fn target(name: &str) -> Profile {
@@ -271,6 +271,45 @@ fn what_has_no_replacement_is_refused_by_name() {
             assert!(error.hints.iter().any(|hint| hint.starts_with(want)), "{path}: {want}\n{:?}", error.hints);
         }
     }
+}
+
+/// Declared segments came with references, and segments are counted from them.
+#[test]
+fn segments_keep_their_places_where_bulk_memory_stays() {
+    let text = "(module (table 2 funcref) (elem declare func $seven) (elem $later func $seven)
+          (func $seven (result i32) (i32.const 7))
+          (func (export \"f\") (result i32)
+            (table.init $later (i32.const 1) (i32.const 0) (i32.const 1))
+            (call_indirect (result i32) (i32.const 1))))";
+    let target = Profile::parse("own.toml", "features = [\"mvp\", \"bulk-memory\"]").expect("a profile");
+    let out = lower(&wat::parse_str(text).expect("text"), &target).expect("lowers");
+    for payload in Parser::new(0).parse_all(&out.wasm) {
+        if let Payload::ElementSection(section) = payload.expect("valid") {
+            let kinds: Vec<_> = section.into_iter().map(|e| e.expect("valid").kind).collect();
+            assert!(matches!(kinds[..], [ElementKind::Passive, ElementKind::Passive]), "both passive");
+        }
+    }
+    assert_eq!(Run::new(&Engine::default(), &out.wasm).call("f", &[]), Ok(vec![7]));
+}
+
+/// Linkers leave room for the index of a table, which 1.0 wants in one byte.
+#[test]
+fn long_table_indices_become_one_byte() {
+    let text = "(module (type (func (result i32))) (table 1 funcref) (elem (i32.const 0) $seven)
+          (func $seven (result i32) (i32.const 7))
+          (func (export \"f\") (result i32) (call_indirect (type 0) (i32.const 0))))";
+    let mut wasm = wat::parse_str(text).expect("text");
+    // The body of `f` is the last: its size, the size of the section, and the index grow by four bytes.
+    let call = wasm.windows(3).rposition(|w| w == [0x11, 0, 0]).expect("the call") + 2;
+    wasm.splice(call..=call, [0x80, 0x80, 0x80, 0x80, 0]);
+    let body = call - 2 - 2 - 1 - 1;
+    wasm[body] += 4;
+    let section = wasm[..body].windows(3).rposition(|w| w[0] == 10 && w[2] == 2).expect("the code section") + 1;
+    wasm[section] += 4;
+    Validator::new_with_features(Floor::Lime1.features()).validate_all(&wasm).expect("valid as lime1");
+    assert!(Validator::new_with_features(Floor::Mvp.features()).validate_all(&wasm).is_err(), "not valid as 1.0");
+    let mut run = Run::new(&Engine::default(), &lowered(&wasm, "mvp"));
+    assert_eq!(run.call("f", &[]), Ok(vec![7]));
 }
 
 /// Truncated and flipped modules: a coded refusal, or a module that the target takes. Never a panic.

@@ -28,6 +28,8 @@ fn real_components_fit_1_0() {
         Validator::new_with_features(Floor::Mvp.features()).validate_all(&after.wasm).expect("valid as 1.0");
         assert_eq!((before.report.floor, after.report.floor), (Floor::Lime1, Floor::Mvp), "{name}");
         assert!(after.report.features.is_empty(), "{name}: {:?}", after.report.features);
+        let same = targeted(&component, "lime1").expect("links");
+        assert_eq!(same.wasm, before.wasm, "{name}: a target that has everything changes nothing");
         println!("{name}: {} bytes, {} as 1.0", before.wasm.len(), after.wasm.len());
         assert!(after.wasm.len() < before.wasm.len() + before.wasm.len() / 50 + 500, "{name} grew");
     }
@@ -120,6 +122,10 @@ fn limits_are_kept_all_at_once() {
 fn build_target_names_wrap_into_the_same_world() {
     for name in GUESTS {
         let linked = renamed(&guest(name), NameMap::Cm32p2).unwrap_or_else(|e| panic!("{name}: {e} {:?}", e.cause));
+        // An encoder that has forgotten the old names.
+        let mut encoder = wit_component::ComponentEncoder::default().validate(true).reject_legacy_names(true);
+        encoder = encoder.module(&linked.wasm).expect("a module");
+        encoder.encode().unwrap_or_else(|e| panic!("{name}: {e:?}"));
         let names = linked.report.names.expect("names");
         assert!(names.imports.iter().all(|i| i.new_module.starts_with("cm32p2|")), "{name}");
         assert!(names.exports.iter().all(|e| e.new_name.starts_with("cm32p2")), "{name}: {:?}", names.exports);
@@ -163,6 +169,39 @@ fn short_names_are_short_and_the_table_says_what_they_are() {
     assert_eq!(exports, ["memory", "cabi_realloc", "_initialize", "e0"]);
     assert_eq!(names.exports[3].name, before.report.exports[0].name);
     assert_eq!((names.exports[0].kind, names.exports[3].kind), ("memory", "func"));
+}
+
+/// wasm3 finds an export by the names of functions, also those for debugging.
+#[test]
+fn no_function_is_named_like_the_export_of_another() {
+    let component = wat::parse_str(
+        r#"(component
+          (core module $m
+            (func $run (result i32) i32.const 1)
+            (func $e0 (result i32) (call $run))
+            (func (export "go") (result i32) (i32.add (call $e0) (i32.const 1))))
+          (core instance $m (instantiate $m))
+          (func (export "run") (result u32) (canon lift (core func $m "go"))))"#,
+    )
+    .expect("text");
+    let names = |wasm: &[u8]| {
+        let mut found = Vec::new();
+        for payload in wasmparser::Parser::new(0).parse_all(wasm) {
+            if let wasmparser::Payload::CustomSection(section) = payload.expect("valid")
+                && let wasmparser::KnownCustom::Name(subsections) = section.as_known()
+            {
+                for subsection in subsections {
+                    if let wasmparser::Name::Function(map) = subsection.expect("valid") {
+                        found.extend(map.into_iter().map(|n| n.expect("valid").name.to_owned()));
+                    }
+                }
+            }
+        }
+        found
+    };
+    assert_eq!(names(&link(&component, Options::default()).expect("links").wasm), ["run", "e0"]);
+    assert_eq!(names(&targeted(&component, "wasm3-0.4").expect("links").wasm), ["run [inner]", "e0"]);
+    assert_eq!(names(&renamed(&component, NameMap::Short).expect("links").wasm), ["run", "e0 [inner]"]);
 }
 
 #[test]

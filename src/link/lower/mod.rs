@@ -67,6 +67,8 @@ pub fn lower(wasm: &[u8], target: &Profile) -> Result<Lowered> {
         target: target.features,
         helpers: indexmap::IndexSet::new(),
         dropped: BTreeMap::new(),
+        shares_table: view.shares_table(),
+        odd: view.odd_values(),
         results: None,
         rewrites: Vec::new(),
         globals: fold::globals(&view),

@@ -6,7 +6,7 @@ use super::results::Results;
 use super::view::View;
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
-use wasmparser::WasmFeatures;
+use wasmparser::{ValType, WasmFeatures};
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,10 @@ pub(super) struct Plan<'v, 'a> {
     pub(super) helpers: IndexSet<Helper>,
     /// Segments that are dropped at run time, counted. Each has a global that says so.
     pub(super) dropped: BTreeMap<u32, u32>,
+    /// Whether the host reaches a table.
+    pub(super) shares_table: bool,
+    /// The first of each type's parameters and results that is no number.
+    pub(super) odd: Vec<Option<ValType>>,
     /// None where the target has multi-value.
     pub(super) results: Option<Results>,
     /// One per body.
@@ -45,6 +49,11 @@ pub(super) struct Plan<'v, 'a> {
 impl Plan<'_, '_> {
     pub(super) fn lacks(&self, feature: WasmFeatures) -> bool {
         !self.target.contains(feature)
+    }
+
+    /// Whether functions of this type have several results and the target knows one.
+    pub(super) fn several_results(&self, ty: u32) -> bool {
+        self.lacks(WasmFeatures::MULTI_VALUE) && self.view.plain_type(ty).is_some_and(|ty| ty.results().len() > 1)
     }
 
     /// The index of a helper.

@@ -7,7 +7,7 @@ use super::refuse::Refusals;
 use super::view::invalid;
 use crate::diagnostic::Result;
 use crate::profile::name_of;
-use wasmparser::{BlockType, FuncType, FunctionBody, Operator, ValType, WasmFeatures};
+use wasmparser::{BlockType, FunctionBody, Operator, ValType, WasmFeatures};
 
 /// Data that becomes code grows by half again; more than this belongs to no small engine.
 pub(super) const MAX_STORED: u64 = 64 << 20;
@@ -44,9 +44,7 @@ struct Scan<'s, 'v, 'a> {
 impl Scan<'_, '_, '_> {
     fn body(mut self, body: &FunctionBody<'_>) -> Result<Rewrite> {
         let start = body.range().start;
-        if let Some(ty) = self.plan.view.func_type(self.func) {
-            self.signature(ty, "result", start);
-        }
+        self.signature(self.plan.view.funcs.get(self.func as usize).copied(), "result", start);
         for local in body.get_locals_reader().map_err(invalid)? {
             let (_, ty) = local.map_err(invalid)?;
             let lacking = of_type(ty);
@@ -92,21 +90,16 @@ impl Scan<'_, '_, '_> {
             }
             Operator::TryTable { try_table } => self.block(try_table.ty, offset),
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                if let Some(ty) = self.plan.view.func_type(*function_index) {
-                    self.signature(ty, "call", offset);
-                }
+                self.signature(self.plan.view.funcs.get(*function_index as usize).copied(), "call", offset);
             }
             Operator::CallIndirect { type_index, table_index }
             | Operator::ReturnCallIndirect { type_index, table_index } => {
-                if let Some(ty) = self.plan.view.plain_type(*type_index) {
-                    self.signature(ty, "call", offset);
-                    // What the host puts into a table must not become of this type by lowering it.
-                    let (view, plan) = (self.plan.view, &self.plan);
-                    let several = ty.results().len() > 1 && plan.lacks(WasmFeatures::MULTI_VALUE);
-                    if several && (view.shares_table() || !plan.lacks(WasmFeatures::REFERENCE_TYPES)) {
-                        self.refuse(WasmFeatures::MULTI_VALUE, "several results through a shared table", offset);
-                    }
+                // What the host puts into a table must not become of this type by lowering it.
+                let foreign = self.plan.shares_table || !self.plan.lacks(WasmFeatures::REFERENCE_TYPES);
+                if foreign && self.plan.several_results(*type_index) {
+                    self.refuse(WasmFeatures::MULTI_VALUE, "several results through a shared table", offset);
                 }
+                self.signature(Some(*type_index), "call", offset);
                 if *table_index > 0 && self.plan.lacks(WasmFeatures::REFERENCE_TYPES) {
                     let what = format!("`{}` on table {table_index}", mnemonic(op));
                     self.refuse(WasmFeatures::REFERENCE_TYPES, &what, offset);
@@ -117,9 +110,7 @@ impl Scan<'_, '_, '_> {
                 }
             }
             Operator::CallRef { type_index } | Operator::ReturnCallRef { type_index } => {
-                if let Some(ty) = self.plan.view.plain_type(*type_index) {
-                    self.signature(ty, "call", offset);
-                }
+                self.signature(Some(*type_index), "call", offset);
             }
             Operator::TypedSelect { ty } => self.value(*ty, offset),
             _ => {}
@@ -170,9 +161,9 @@ impl Scan<'_, '_, '_> {
             BlockType::Type(ty) => self.value(ty, offset),
             BlockType::FuncType(index) if self.plan.lacks(WasmFeatures::MULTI_VALUE) => {
                 self.rewrite_at_least(Rewrite::Plain);
-                match self.plan.view.plain_type(index) {
-                    Some(ty) if !ty.params().is_empty() || ty.results().len() > 1 => self.several(ty, "block", offset),
-                    _ => {}
+                let ty = self.plan.view.plain_type(index);
+                if ty.is_some_and(|ty| !ty.params().is_empty() || ty.results().len() > 1) {
+                    self.several(index, "block", offset);
                 }
             }
             BlockType::FuncType(_) => {}
@@ -187,17 +178,18 @@ impl Scan<'_, '_, '_> {
     }
 
     /// A function type with which this function is defined or calls.
-    fn signature(&mut self, ty: &FuncType, what: &str, offset: usize) {
-        if ty.results().len() > 1 && self.plan.lacks(WasmFeatures::MULTI_VALUE) {
+    fn signature(&mut self, ty: Option<u32>, what: &str, offset: usize) {
+        if let Some(ty) = ty.filter(|ty| self.plan.several_results(*ty)) {
             self.several(ty, what, offset);
         }
     }
 
     /// Several values that the target cannot pass: lowered if they are numbers.
-    fn several(&mut self, ty: &FuncType, what: &str, offset: usize) {
-        match ty.params().iter().chain(ty.results()).find(|ty| !is_number(ty)) {
+    fn several(&mut self, ty: u32, what: &str, offset: usize) {
+        match self.plan.odd.get(ty as usize).copied().flatten() {
             Some(ty) => {
-                self.refuse(WasmFeatures::MULTI_VALUE, &format!("several values, one a `{ty}`, in a {what}"), offset)
+                let what = format!("several values, one a `{ty}`, in a {what}");
+                self.refuse(WasmFeatures::MULTI_VALUE, &what, offset);
             }
             None => {
                 self.lower(name_of(WasmFeatures::MULTI_VALUE));

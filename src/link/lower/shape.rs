@@ -90,7 +90,7 @@ impl Shape<'_, '_, '_> {
             }
         }
         // A host that calls through a table, or takes a reference, sees the type as well.
-        let mut shared: Vec<u32> = match (self.plan.lacks(WasmFeatures::REFERENCE_TYPES), view.shares_table()) {
+        let mut shared: Vec<u32> = match (self.plan.lacks(WasmFeatures::REFERENCE_TYPES), self.plan.shares_table) {
             (false, _) => (0..super::plan::narrow(view.funcs.len())).collect(),
             (true, true) => view.in_segments().into_iter().collect(),
             (true, false) => return,

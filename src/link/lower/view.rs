@@ -1,11 +1,12 @@
 //! A core module as this pass reads it.
 
+use super::ops::is_number;
 use crate::diagnostic::{Diagnostic, Result};
 use std::collections::{HashMap, HashSet};
 use wasmparser::{
     BinaryReaderError, CompositeInnerType, Data, DataKind, Element, ElementItems, Export, ExternalKind, FuncType,
     FunctionBody, Global, Import, KnownCustom, MemoryType, Name, Operator, Parser, Payload, Table, TableType, TagType,
-    TypeRef, TypeSectionReader,
+    TypeRef, TypeSectionReader, ValType,
 };
 
 /// A validated module, borrowed from its bytes.
@@ -122,6 +123,12 @@ impl<'a> View<'a> {
     /// A type by its index, if it is a plain function type.
     pub(in super::super) fn plain_type(&self, ty: u32) -> Option<&FuncType> {
         self.types.get(ty as usize)?.as_ref()
+    }
+
+    /// The first of each type's parameters and results that is no number.
+    pub(super) fn odd_values(&self) -> Vec<Option<ValType>> {
+        let odd = |ty: &FuncType| ty.params().iter().chain(ty.results()).find(|ty| !is_number(ty)).copied();
+        self.types.iter().map(|ty| ty.as_ref().and_then(odd)).collect()
     }
 
     /// How a message calls a function: `` `name` (function 3) ``, or without the name.

@@ -167,6 +167,10 @@ fn elements(plan: &Plan<'_, '_>) -> Result<ElementSection> {
                 };
             }
             ElementKind::Passive | ElementKind::Declared if plan.lacks(WasmFeatures::BULK_MEMORY) => {}
+            // It declares nothing that is used, but others are counted from it.
+            ElementKind::Declared if old => {
+                elements.passive(Elements::Functions(Vec::new().into()));
+            }
             ElementKind::Passive | ElementKind::Declared => {
                 RoundtripReencoder.parse_element(&mut elements, element.clone()).map_err(lost)?;
             }

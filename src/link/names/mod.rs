@@ -2,8 +2,10 @@
 //! then everything carries canonical names.
 
 mod cm32p2;
+mod debug;
 mod file;
 
+pub(super) use debug::apart;
 pub use file::NameFile;
 
 use super::ir::Component;
@@ -193,16 +195,20 @@ fn write(wasm: &[u8], view: &View<'_>, table: &NameTable) -> Result<Vec<u8>> {
             Payload::ExportSection(_) => {
                 out.section(&exports);
             }
-            // The section as a whole was there before its entries.
-            Payload::CodeSectionStart { range, .. } => {
-                out.section(&RawSection { id: SectionId::Code.into(), data: &wasm[range.clone()] });
-            }
-            payload => {
-                if let Some((id, range)) = payload.as_section() {
-                    out.section(&RawSection { id, data: &wasm[range] });
-                }
-            }
+            payload => section(&mut out, payload, wasm),
         }
     }
     Ok(out.finish())
+}
+
+/// Copies a section as it is.
+fn section(out: &mut Module, payload: &Payload<'_>, wasm: &[u8]) {
+    // The code section as a whole comes before its entries.
+    let section = match payload {
+        Payload::CodeSectionStart { range, .. } => Some((SectionId::Code.into(), range.clone())),
+        payload => payload.as_section(),
+    };
+    if let Some((id, range)) = section {
+        out.section(&RawSection { id, data: &wasm[range] });
+    }
 }

@@ -3,7 +3,7 @@
 use super::{Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, PREVIEW1, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::link::{Linked, Options, Report, link};
+use crate::link::{Handles, Linked, Options, Report, link};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -21,6 +21,16 @@ pub(super) struct Args {
     /// Re-wrap the result into a component and compare its world with the original's.
     #[arg(long)]
     verify: bool,
+    /// Whether the module checks what the canonical ABI checks around calls: that an instance may leave, that the module is
+    /// not entered twice, nor after a trap.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Guards::On)]
+    guards: Guards,
+    /// Who keeps the handles of exported resources: the host, by imported intrinsics, or the module, in tables of its own.
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = Resources::Host)]
+    resources: Resources,
+    /// Leave the names of functions and the list of producers out of the module.
+    #[arg(long)]
+    strip: bool,
     /// Put all memories into one, for engines that know no more.
     #[arg(long)]
     single_memory: bool,
@@ -31,12 +41,30 @@ pub(super) struct Args {
     output: io::Output,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Guards {
+    On,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Resources {
+    Host,
+    Module,
+}
+
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     if args.report.is_some() && args.report == args.output.output {
         return Err(Diagnostic::new(Code::Usage, "the module and the report would be written to the same place").into());
     }
     let (input, kind) = io::read_wasm(args.input.as_deref())?;
-    let options = Options { verify: args.verify, single_memory: args.single_memory };
+    let handles = match args.resources {
+        Resources::Host => Handles::Host,
+        Resources::Module => Handles::Module,
+    };
+    let no_guards = args.guards == Guards::Off;
+    let options =
+        Options { verify: args.verify, strip: args.strip, single_memory: args.single_memory, no_guards, handles };
     let linked = component(&input, kind, options)?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&linked.report)
@@ -49,6 +77,12 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     }
     args.output.wasm(&linked.wasm)?;
     shared.note(summary(&linked.report));
+    if args.strip {
+        shared.note("names and producers are left out");
+    }
+    if linked.report.dropped.debug > 0 {
+        shared.note(format!("{} of debug sections are left out", io::size(linked.report.dropped.debug)));
+    }
     if args.verify {
         shared.note("verified: it wraps into a component with the same world");
     }

@@ -58,6 +58,8 @@ pub(super) enum Def {
     Item(Item),
     /// A host function, called with this realloc if it allocates.
     Host(HostId, Option<ReallocId>),
+    /// The nth function that an instance of the linker's own defines. Such instances come last, so this may look ahead.
+    Written(InstanceId, u32),
     /// A function that traps.
     Trap,
     /// The mutable flag of a component instance.
@@ -92,12 +94,16 @@ pub(super) struct Export {
 pub(super) struct Component<'a> {
     pub(super) modules: Vec<Cow<'a, [u8]>>,
     pub(super) instances: Vec<Instantiate>,
+    /// The first instance that is the linker's own.
+    pub(super) own: InstanceId,
     pub(super) hosts: Vec<Host>,
     pub(super) reallocs: Vec<Def>,
     pub(super) exports: Vec<Export>,
-    /// The memory that canonical options name, if any does.
+    /// The memory that the host reads and writes, if it does.
     pub(super) memory: Option<Item>,
     pub(super) encoding: wit_component::StringEncoding,
+    /// Why the linker put an instance of its own between the host and the others, if it did.
+    pub(super) boundary: Option<&'static str>,
     pub(super) resolve: wit_parser::Resolve,
     pub(super) world: wit_parser::WorldId,
 }

@@ -1,8 +1,7 @@
 //! Where everything comes from: each index of each instance is traced to the one thing that it names.
 
-use super::ir::{Component, Def, FlagId, HostId, InstanceId, Item, ReallocId, Space};
+use super::ir::{Component, Def, FlagId, HostId, InstanceId, Item, ModuleId, ReallocId, Space};
 use super::module::{Module, space_of};
-use super::read::several_memories;
 use crate::abi::{Core, CoreSignature};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use std::collections::{HashMap, HashSet};
@@ -48,8 +47,20 @@ pub(super) struct Plan<'c, 'a> {
     pub(super) instances: Vec<Instance>,
     /// The realloc that the exports use, and that is selected while no import runs.
     pub(super) default_realloc: Option<ReallocId>,
+    /// For each module, where in its import list the items of each index space are.
+    positions: Vec<[Vec<u32>; SPACES.len()]>,
     /// Values of immutable globals, as far as they are known.
     constants: HashMap<Global, Const>,
+}
+
+const SPACES: [Space; 5] = [Space::Func, Space::Table, Space::Memory, Space::Global, Space::Tag];
+
+/// What an item is, after imports are followed.
+enum Source<'c> {
+    /// Defined by an instance; the index counts that instance's imports too.
+    Instance(InstanceId, u32),
+    /// Given by something that is no instance to an import of this module and type.
+    Given(&'c Def, ModuleId, TypeRef),
 }
 
 /// A constant that is known at link time.
@@ -89,12 +100,19 @@ impl<'c, 'a> Plan<'c, 'a> {
                 format!("the instances hold {bytes} bytes of modules; at most {MAX_OUTPUT} are linked"),
             ));
         }
-        let mut plan =
-            Plan { component, modules, instances: Vec::new(), default_realloc: None, constants: HashMap::new() };
+        let positions = modules.iter().map(positions).collect::<Result<_>>()?;
+        let mut plan = Plan {
+            component,
+            modules,
+            instances: Vec::new(),
+            default_realloc: None,
+            positions,
+            constants: HashMap::new(),
+        };
         for index in 0..component.instances.len() {
             plan.place(index)?;
         }
-        plan.one_memory()?;
+        plan.memories_fit()?;
         plan.default_realloc = plan.choose_realloc()?;
         Ok(plan)
     }
@@ -110,26 +128,26 @@ impl<'c, 'a> Plan<'c, 'a> {
     fn place(&mut self, index: usize) -> Result<()> {
         let id = InstanceId(u32::try_from(index).map_err(|_| too_many())?);
         let module = self.module(id);
-        let args = &self.component.instances[index].args;
+        let component = self.component;
+        let args = &component.instances[index].args;
         if args.len() != module.imports.len() {
             return Err(Diagnostic::new(Code::Internal, "arguments and imports differ in number"));
         }
         let mut placed = Instance::default();
         for (arg, (_, _, ty)) in args.iter().zip(&module.imports) {
-            match (space_of(ty), arg) {
-                (Space::Func, Def::Trap) => {
-                    let TypeRef::Func(ty) = ty else { return Err(mismatch()) };
-                    let core = module.types.get(*ty as usize).and_then(CoreSignature::of).ok_or_else(mismatch)?;
-                    placed.funcs.push(Func::Trap(core));
-                }
-                (Space::Func, arg) => placed.funcs.push(self.func(arg)?),
-                (Space::Global, Def::Flag(flag)) => placed.globals.push(Global::Flag(*flag)),
-                (Space::Global, Def::Item(item)) => {
-                    placed.globals.push(*self.lookup(item, |i| &i.globals)?);
-                }
-                (Space::Table, Def::Item(item)) => placed.tables.push(*self.lookup(item, |i| &i.tables)?),
-                (Space::Memory, Def::Item(item)) => placed.memories.push(*self.lookup(item, |i| &i.memories)?),
-                (Space::Tag, Def::Item(item)) => placed.tags.push(*self.lookup(item, |i| &i.tags)?),
+            let space = space_of(ty);
+            let source = match arg {
+                Def::Item(item) if item.space == space => self.source(*item)?,
+                Def::Item(_) => return Err(mismatch()),
+                other => Source::Given(other, component.instances[index].module, *ty),
+            };
+            match (space, source) {
+                (Space::Func, source) => placed.funcs.push(self.func_of(source)?),
+                (Space::Global, Source::Given(Def::Flag(flag), ..)) => placed.globals.push(Global::Flag(*flag)),
+                (Space::Global, Source::Instance(id, index)) => placed.globals.push(Global::Defined(id, index)),
+                (Space::Table, Source::Instance(id, index)) => placed.tables.push((id, index)),
+                (Space::Memory, Source::Instance(id, index)) => placed.memories.push((id, index)),
+                (Space::Tag, Source::Instance(id, index)) => placed.tags.push((id, index)),
                 _ => return Err(mismatch()),
             }
         }
@@ -144,15 +162,49 @@ impl<'c, 'a> Plan<'c, 'a> {
         Ok(())
     }
 
-    fn lookup<T>(&self, item: &Item, space: impl Fn(&Instance) -> &Vec<T>) -> Result<&T> {
-        self.instances.get(item.instance.index()).and_then(|i| space(i).get(item.index as usize)).ok_or_else(mismatch)
+    /// Follows an item to the instance that defines it, or to what its import is given.
+    fn source(&self, mut item: Item) -> Result<Source<'c>> {
+        // A chain of imports visits each instance at most once.
+        for _ in 0..=self.component.instances.len() {
+            let instance = self.component.instances.get(item.instance.index()).ok_or_else(mismatch)?;
+            let positions = &self.positions[instance.module.index()][item.space as usize];
+            let Some(&position) = positions.get(item.index as usize) else {
+                return Ok(Source::Instance(item.instance, item.index));
+            };
+            match instance.args.get(position as usize).ok_or_else(mismatch)? {
+                Def::Item(next) if next.space == item.space => item = *next,
+                Def::Item(_) => return Err(mismatch()),
+                given => {
+                    let module = &self.modules[instance.module.index()];
+                    return Ok(Source::Given(given, instance.module, module.imports[position as usize].2));
+                }
+            }
+        }
+        Err(Diagnostic::new(Code::Internal, "imports that go round in a circle"))
+    }
+
+    fn func_of(&self, source: Source<'c>) -> Result<Func> {
+        match source {
+            Source::Instance(instance, index) => Ok(Func::Defined(instance, index)),
+            Source::Given(Def::Trap, module, TypeRef::Func(ty)) => {
+                let ty = self.modules[module.index()].types.get(ty as usize);
+                Ok(Func::Trap(ty.and_then(CoreSignature::of).ok_or_else(mismatch)?))
+            }
+            Source::Given(def, ..) => self.func(def),
+        }
     }
 
     /// The function behind a definition.
     pub(super) fn func(&self, def: &Def) -> Result<Func> {
         match def {
             Def::Host(id, realloc) => Ok(Func::Host(*id, realloc.map(|r| self.canonical(r)))),
-            Def::Item(item) if item.space == Space::Func => self.lookup(item, |i| &i.funcs).cloned(),
+            Def::Written(instance, nth) => {
+                let module = self.component.instances.get(instance.index()).ok_or_else(mismatch)?.module;
+                let imported = self.positions[module.index()][Space::Func as usize].len();
+                let imported = u32::try_from(imported).map_err(|_| too_many())?;
+                Ok(Func::Defined(*instance, imported.checked_add(*nth).ok_or_else(too_many)?))
+            }
+            Def::Item(item) if item.space == Space::Func => self.func_of(self.source(*item)?),
             Def::Item(_) | Def::Trap | Def::Flag(_) => Err(mismatch()),
         }
     }
@@ -166,13 +218,11 @@ impl<'c, 'a> Plan<'c, 'a> {
         }
     }
 
-    fn one_memory(&self) -> Result<()> {
-        let memories: usize = self.instance_ids().map(|i| self.module(i).memories.len()).sum();
-        let wide = self.instance_ids().flat_map(|i| &self.module(i).memories).find(|m| m.memory64 || m.shared);
-        if wide.is_some() {
-            return Err(Diagnostic::new(Code::UnsupportedType, "a shared or 64-bit memory"));
+    fn memories_fit(&self) -> Result<()> {
+        match self.instance_ids().flat_map(|i| &self.module(i).memories).find(|m| m.memory64 || m.shared) {
+            Some(_) => Err(Diagnostic::new(Code::UnsupportedType, "a shared or 64-bit memory")),
+            None => Ok(()),
         }
-        if memories > 1 { Err(several_memories().fact("memories", memories.to_string())) } else { Ok(()) }
     }
 
     fn choose_realloc(&self) -> Result<Option<ReallocId>> {
@@ -256,10 +306,18 @@ impl<'c, 'a> Plan<'c, 'a> {
 
     fn func_of_item(&self, def: &Def) -> Option<Func> {
         match def {
-            Def::Item(item) if item.space == Space::Func => self.lookup(item, |i| &i.funcs).cloned().ok(),
-            _ => None,
+            Def::Host(..) => None,
+            def => self.func(def).ok(),
         }
     }
+}
+
+fn positions(module: &Module<'_>) -> Result<[Vec<u32>; SPACES.len()]> {
+    let mut positions = <[Vec<u32>; SPACES.len()]>::default();
+    for (position, (_, _, ty)) in module.imports.iter().enumerate() {
+        positions[space_of(ty) as usize].push(u32::try_from(position).map_err(|_| too_many())?);
+    }
+    Ok(positions)
 }
 
 fn extend<T>(space: &mut Vec<T>, defined: usize, item: impl Fn(u32) -> T) {

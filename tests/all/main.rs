@@ -8,6 +8,8 @@ mod host;
 mod layout;
 mod lies;
 mod link;
+mod link_async;
+mod link_dead;
 mod oracle;
 mod product;
 mod random;

@@ -27,7 +27,7 @@ fn verified_as(loaded: &Loaded, scope: &Scope, names: Names, forms: Forms) -> (C
     (counts, files)
 }
 
-fn release(version: &str) -> Loaded {
+pub(crate) fn release(version: &str) -> Loaded {
     built_in(&format!("wasi@{version}"), &Gates::default()).expect("built in")
 }
 

@@ -29,6 +29,7 @@ mod write;
 use super::ir::Space;
 use super::merge::Merged;
 use super::module::Module;
+use super::report::Floor;
 use super::verify;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use grow::Growers;
@@ -70,9 +71,13 @@ pub(super) fn apply(merged: &mut Merged) -> Result<u32> {
     let Some(single) = join(&merged.wasm)? else { return Ok(0) };
     merged.wasm = single.wasm;
     merged.memories = 1;
+    // Several memories may have been all that asked for more.
+    merged.floor = Floor::Mvp;
     merged.functions += single.functions;
-    if single.bulk_memory {
-        merged.features.insert("bulk_memory");
+    merged.features.retain(|feature| *feature != "multi_memory");
+    if single.bulk_memory && !merged.features.contains(&"bulk_memory") {
+        merged.features.push("bulk_memory");
+        merged.features.sort_unstable();
     }
     Ok(single.memories)
 }
@@ -87,7 +92,7 @@ pub fn single_memory(wasm: &[u8]) -> Result<Vec<u8>> {
     let features = WasmFeatures::WASM3.union(WasmFeatures::THREADS);
     Validator::new_with_features(features).validate_all(wasm).map_err(unreadable)?;
     let Some(single) = join(wasm)? else { return Ok(wasm.to_vec()) };
-    verify::validate(&single.wasm)?;
+    verify::validate(&single.wasm, Floor::Mvp)?;
     Ok(single.wasm)
 }
 

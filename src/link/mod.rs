@@ -2,8 +2,8 @@
 //!
 //! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`plan`]
 //! traces every import to its source, [`shims`] resolves shim modules to direct calls, [`runtime`] decides which functions
-//! the linker must write, [`merge`] writes the module, [`single`] puts its memories into one, [`verify`] proves it. What cannot be lowered is refused with a code
-//! of the 03 group; nothing is emitted on doubt.
+//! the linker must write, [`merge`] writes the module, [`single`] puts its memories into one, [`verify`] proves it. What
+//! cannot be lowered is refused with a code of the 03 group; nothing is emitted on doubt.
 
 mod ir;
 mod merge;

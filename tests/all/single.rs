@@ -295,6 +295,27 @@ fn memories_share_four_gigabytes() {
     assert_eq!(call("grow1", &[word(1)]), Some(vec![u32::MAX.into()]));
 }
 
+/// A memory that grows page by page must not move the others each time.
+#[test]
+fn growth_takes_room() {
+    let wasm = wat::parse_str(
+        r#"(module
+          (memory (export "memory") 1) (memory 1)
+          (func (export "grow0") (param i32) (result i32) (memory.grow 0 (local.get 0))))"#,
+    )
+    .expect("text");
+    let mut one = Pair::new(&Engine::default(), &wasm).expect("no trap").single;
+    let memory = one.1.get_memory(&mut one.0, "memory").expect("exported");
+    let sizes: std::collections::BTreeSet<u64> = (1..100)
+        .map(|pages| {
+            assert_eq!(call(&mut one, "grow0", &[word(1)]), Some(vec![pages]));
+            memory.size(&one.0)
+        })
+        .collect();
+    assert!(sizes.len() < 20, "moved {} times", sizes.len());
+    assert!(sizes.last().is_some_and(|&pages| pages <= 101 + 25), "{sizes:?} pages");
+}
+
 #[test]
 fn what_cannot_be_joined_is_refused_by_its_code() {
     for (path, text) in fixtures("fixtures/link/single-refuse") {

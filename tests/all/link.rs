@@ -114,7 +114,7 @@ fn show(value: &Val) -> String {
 }
 
 /// Runs the calls in order on one instance. A trap is the last: it ends the instance.
-fn outcomes(engine: &Engine, component: &[u8], calls: &[Call]) -> Vec<String> {
+pub(crate) fn outcomes(engine: &Engine, component: &[u8], calls: &[Call]) -> Vec<String> {
     let component = Component::from_binary(engine, component)
         .unwrap_or_else(|e| panic!("the engine refuses: {e:#}\n{}", calls[0].name));
     let mut store = Store::new(engine, ());
@@ -294,4 +294,24 @@ fn each_import_allocates_with_its_own_realloc() {
     let instance = linker.instantiate(&mut store, &module).expect("instantiates");
     let run = instance.get_typed_func::<(), u32>(&mut store, "run").expect("exported");
     assert_eq!(run.call(&mut store, ()).expect("no trap"), 1000 + 20_000 + 100_000);
+}
+
+/// C imports a resource that Rust exports: strings, records, variants, lent and given handles.
+#[test]
+fn a_composition_of_two_languages_does_the_same() {
+    let component = guest("shelf");
+    let calls = calls(
+        r#"
+        ;; call: tell(["a", "bb", "a", "ccc", "bb"]) -> "left: a=4 bb=5; right: bb=2 ccc=4; common=1; left+right: a=4 bb=7 ccc=4"
+        ;; call: tell([]) -> "left:; right:; common=0; left+right:"
+        ;; call: refused(0) -> "empty name"
+        ;; call: refused(7) -> "put, 1 on it"
+        ;; call: refused(100) -> "too many: 100"
+        ;; call: living() -> 0"#,
+    );
+    let want: Vec<String> = calls.iter().map(|c| c.want.clone()).collect();
+    let engine = Engine::default();
+    assert_eq!(outcomes(&engine, &component, &calls), want, "the original");
+    let linked = link(&component, Options { verify: true, ..Options::default() }).expect("links");
+    assert_eq!(outcomes(&engine, &rewrap(&linked.wasm).expect("wraps"), &calls), want, "lowered");
 }

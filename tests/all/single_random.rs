@@ -202,7 +202,7 @@ fn arguments(maker: &mut Maker<'_>, name: &str, count: usize) -> Vec<Val> {
     let grows = name.starts_with("grow");
     (0..count)
         .map(|_| {
-            let small = [0, 1, 1, 2, 70_000, u32::MAX][maker.random.below(6)];
+            let small = [0, 1, 1, 2, 5, 70_000, u32::MAX][maker.random.below(7)];
             Val::I32(if grows { small } else { maker.edge() }.cast_signed())
         })
         .collect()

@@ -58,14 +58,14 @@ impl Layout {
             let base = (place > 0).then(|| size.checked_add(count - 1).ok_or_else(too_large)).transpose()?;
             memories.push(Memory { place, minimum: ty.initial, maximum: ty.maximum, start: 0, size, base });
         }
-        let mut layout = Layout { memories };
-        let mut next = 0;
-        for index in layout.order() {
-            let memory = &mut layout.memories[index];
+        let mut next = 0u64;
+        let mut in_order: Vec<&mut Memory> = memories.iter_mut().collect();
+        in_order.sort_by_key(|memory| memory.place);
+        for memory in in_order {
             memory.start = next << PAGE;
             next = next.checked_add(memory.minimum).filter(|&end| end <= MOST).ok_or_else(too_large)?;
         }
-        Ok(Some(layout))
+        Ok(Some(Layout { memories }))
     }
 
     /// How many there are.
@@ -85,16 +85,15 @@ impl Layout {
         self.memories.get(index as usize).is_some_and(|memory| memory.place == 0)
     }
 
-    /// Indices in the order of places.
-    fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.memories.len()).collect();
-        order.sort_by_key(|&index| self.memories[index].place);
-        order
+    fn in_order(&self) -> Vec<&Memory> {
+        let mut memories: Vec<&Memory> = self.memories.iter().collect();
+        memories.sort_by_key(|memory| memory.place);
+        memories
     }
 
-    /// The memories behind one, which move when it grows.
-    pub(super) fn behind(&self, memory: &Memory) -> impl Iterator<Item = &Memory> {
-        self.memories.iter().filter(move |other| other.place > memory.place)
+    /// The memories behind one, in their order: they move when it grows.
+    pub(super) fn behind(&self, memory: &Memory) -> Vec<&Memory> {
+        self.in_order().into_iter().filter(|other| other.place > memory.place).collect()
     }
 
     /// The memory that holds all.
@@ -107,12 +106,12 @@ impl Layout {
 
     /// Adds the globals that hold sizes, then those that hold bases.
     pub(super) fn globals(&self, section: &mut GlobalSection) {
-        let order = self.order();
+        let memories = self.in_order();
         let variable = |val_type| GlobalType { val_type, mutable: true, shared: false };
-        for memory in order.iter().map(|&index| &self.memories[index]) {
+        for memory in &memories {
             section.global(variable(ValType::I64), &ConstExpr::i64_const((memory.minimum << PAGE).cast_signed()));
         }
-        for memory in order.iter().map(|&index| &self.memories[index]).filter(|m| m.base.is_some()) {
+        for memory in memories.iter().filter(|memory| memory.base.is_some()) {
             section.global(variable(ValType::I32), &address(memory.start));
         }
     }

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! The first memory is checked too: the engine's own check ends where the last memory ends. A memory that grows moves
-//! those behind it. Bases are bytes modulo 2^32: one that is 2^32 belongs to an empty memory, where no access is made.
+//! those behind it, and takes room for a quarter more. Bases are bytes modulo 2^32: one that is 2^32 belongs to an empty memory, where no access is made.
 //!
 //! What runs in the host is not checked: it sees the exported memory whole, with the others behind the first.
 

@@ -20,7 +20,6 @@
 use super::Resources;
 use super::text::Text;
 use crate::abi::{Core, CoreSignature};
-use crate::diagnostic::Result;
 use std::fmt::Write;
 
 /// Header of the calls that are running.
@@ -92,7 +91,7 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     /// `canon resource.new`; traps unless `flag` says that the instance may leave.
-    pub(super) fn new(&self, text: &mut Text, name: &str, table: u32, resource: u32, flag: &str) {
+    pub(super) fn resource_new(&self, text: &mut Text, name: &str, table: u32, resource: u32, flag: &str) {
         shared(text, &self.memory, self.tables, self.views);
         text.function(format!(
             "(func {name} (param i32) (result i32)
@@ -104,7 +103,7 @@ impl Context<'_> {
     }
 
     /// `canon resource.rep`
-    pub(super) fn rep(&self, text: &mut Text, name: &str, table: u32, resource: u32) -> Result<()> {
+    pub(super) fn resource_rep(&self, text: &mut Text, name: &str, table: u32, resource: u32) {
         shared(text, &self.memory, self.tables, self.views);
         let rep = self.representation(text, resource);
         text.function(format!(
@@ -114,7 +113,6 @@ impl Context<'_> {
             header(table),
             kind(resource),
         ));
-        Ok(())
     }
 
     /// The representation behind the handle at address `(local.get 0)`.
@@ -134,7 +132,7 @@ impl Context<'_> {
     }
 
     /// `canon resource.drop`
-    pub(super) fn drop(&self, text: &mut Text, name: &str, table: u32, resource: u32, flag: Option<&str>) {
+    pub(super) fn resource_drop(&self, text: &mut Text, name: &str, table: u32, resource: u32, flag: Option<&str>) {
         shared(text, &self.memory, self.tables, self.views);
         let takes = CoreSignature::new([Core::I32], []);
         let destroy = match self.resources.destructors.get(&resource) {

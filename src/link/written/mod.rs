@@ -130,7 +130,7 @@ impl Written {
         }
         let mut writer = Writer { text: Text::default(), written: self, resources, faces_host: false, handles: false };
         for (number, function) in self.functions.iter().enumerate() {
-            writer.function(&format!("${}.{number}", function.name()), function)?;
+            writer.function(&format!("${}.{number}", function.name()), function);
         }
         let Writer { text, faces_host, handles, .. } = writer;
         let boundary = assemble(if faces_host { boundary::memory() } else { "(module)" })?;
@@ -151,7 +151,7 @@ struct Writer<'w> {
 }
 
 impl Writer<'_> {
-    fn function(&mut self, name: &str, function: &Function) -> Result<()> {
+    fn function(&mut self, name: &str, function: &Function) {
         match function {
             Function::Transcode { op, from, to } => {
                 let (from, to) = (self.text.memory(&Def::Item(*from)), self.text.memory(&Def::Item(*to)));
@@ -174,9 +174,8 @@ impl Writer<'_> {
             | Function::BoundaryExport { .. }
             | Function::AfterExport
             | Function::BoundaryRealloc => self.boundary(name, function),
-            _ => self.handles(name, function)?,
+            _ => self.handles(name, function),
         }
-        Ok(())
     }
 
     fn boundary(&mut self, name: &str, function: &Function) {
@@ -198,7 +197,7 @@ impl Writer<'_> {
         }
     }
 
-    fn handles(&mut self, name: &str, function: &Function) -> Result<()> {
+    fn handles(&mut self, name: &str, function: &Function) {
         self.handles = true;
         let context = handles::Context {
             memory: self.text.memory(&Def::Item(self.written.handles_memory())),
@@ -210,19 +209,18 @@ impl Writer<'_> {
         match function {
             Function::ResourceNew { table, resource, flag } => {
                 let flag = text.global(flag);
-                context.new(text, name, *table, *resource, &flag);
+                context.resource_new(text, name, *table, *resource, &flag);
             }
-            Function::ResourceRep { table, resource } => context.rep(text, name, *table, *resource)?,
+            Function::ResourceRep { table, resource } => context.resource_rep(text, name, *table, *resource),
             Function::ResourceDrop { table, resource, flag } => {
                 let flag = flag.as_ref().map(|flag| text.global(flag));
-                context.drop(text, name, *table, *resource, flag.as_deref());
+                context.resource_drop(text, name, *table, *resource, flag.as_deref());
             }
             Function::TransferOwn => context.transfer_own(text, name),
             Function::TransferBorrow => context.transfer_borrow(text, name),
             Function::Enter => context.enter(text, name),
             _ => context.exit(text, name),
         }
-        Ok(())
     }
 }
 

@@ -30,7 +30,7 @@ const LOOPS: &[Loop] = &[
     ("memory.copy, 256 bytes", 400_000, "(memory.copy $b $a (local.get $at) (local.get $at) (local.get $length))"),
     ("memory.copy, 4096 bytes", 50_000, "(memory.copy $b $a (local.get $at) (local.get $at) (local.get $length))"),
     ("memory.copy, 65536 bytes", 2_000, "(memory.copy $b $a (local.get $at) (local.get $at) (local.get $length))"),
-    ("memory.grow, 128 KiB behind", 100, "(drop (memory.grow $a (i32.const 1)))"),
+    ("memory.grow, 16 MiB behind", 100, "(drop (memory.grow $a (i32.const 1)))"),
     ("memory.grow, nothing behind", 100, "(drop (memory.grow $b (i32.const 1)))"),
 ];
 
@@ -73,7 +73,7 @@ pub(super) fn memory() -> Result<()> {
 fn module(body: &str) -> String {
     format!(
         "(module
-          (memory $a (export \"memory\") 3) (memory $b 2)
+          (memory $a (export \"memory\") 3) (memory $b 256)
           (func (export \"run\") (param $n i32) (param $length i32) (result i32) (local $at i32) (local $sum i32)
             (loop $next
               {body}

@@ -41,7 +41,7 @@ impl Abi {
 }
 
 /// Import or export, from the guest's side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// The host provides it.
     Import,

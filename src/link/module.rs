@@ -2,7 +2,6 @@
 
 use super::ir::Space;
 use crate::diagnostic::{Code, Diagnostic, Result};
-use std::collections::HashMap;
 use wasmparser::{
     BinaryReaderError, CompositeInnerType, ConstExpr, Data, Element, FuncType, FunctionBody, GlobalType, KnownCustom,
     MemoryType, Name, Parser, Payload, ProducersField, TableType, TagType, TypeRef,
@@ -34,8 +33,11 @@ pub(super) struct Module<'a> {
     pub(super) data: Vec<Data<'a>>,
     pub(super) data_count: bool,
     pub(super) name: Option<&'a str>,
-    pub(super) func_names: HashMap<u32, &'a str>,
+    /// In ascending order of the functions.
+    pub(super) func_names: Vec<(u32, &'a str)>,
     pub(super) producers: Vec<ProducersField<'a>>,
+    /// Bytes of DWARF, which describes code that is no longer there.
+    pub(super) debug: usize,
 }
 
 impl<'a> Module<'a> {
@@ -44,6 +46,9 @@ impl<'a> Module<'a> {
         for payload in Parser::new(0).parse_all(bytes) {
             module.payload(payload.map_err(invalid)?)?;
         }
+        // A malformed name section may name a function twice.
+        module.func_names.sort_by_key(|(index, _)| *index);
+        module.func_names.dedup_by_key(|(index, _)| *index);
         Ok(module)
     }
 
@@ -112,6 +117,9 @@ impl<'a> Module<'a> {
                 }
             }
             Payload::CodeSectionEntry(body) => self.bodies.push(body),
+            Payload::CustomSection(section) if section.name().starts_with(".debug_") => {
+                self.debug += section.data().len()
+            }
             Payload::CustomSection(section) => match section.as_known() {
                 KnownCustom::Name(names) => self.names(names),
                 // A malformed custom section is no error in core WebAssembly, so it is passed over.

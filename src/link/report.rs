@@ -1,17 +1,21 @@
 //! What the linker tells: `--report` writes it as JSON.
 
-use super::merge::Merged;
+use super::ir::ModuleId;
+use super::merge::{Dropped, Merged};
+use super::names::NameTable;
 use super::plan::Plan;
 use super::preview1;
-use super::runtime::Pieces;
 use super::shims::Resolved;
 use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Feature profiles of core WebAssembly, from small to large.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Floor {
     /// WebAssembly 1.0 with mutable globals.
+    #[default]
     Mvp,
     /// Lime1: what LLVM's `lime1` target may emit.
     Lime1,
@@ -43,6 +47,12 @@ pub struct Report {
     pub component_size: usize,
     /// Size of the linked module.
     pub output_size: usize,
+    /// Size of the component's core modules that are instantiated, each once.
+    pub core_size: usize,
+    /// Size of the component's types in the output. Its core modules do not hold them.
+    pub types_size: usize,
+    /// The output without the types, as a part of `core_size`.
+    pub size_ratio: f64,
     /// The core modules that went in, in instantiation order.
     pub merged: Vec<MergedModule>,
     /// The smallest profile that the output validates under.
@@ -61,6 +71,8 @@ pub struct Report {
     pub tables: u32,
     /// Memories in the output.
     pub memories: u32,
+    /// Memories that became one; 0 if none did.
+    pub memories_merged: u32,
     /// Calls through shim tables that became direct.
     pub shims_resolved: usize,
     /// Distinct reallocs behind `cabi_realloc`.
@@ -69,6 +81,17 @@ pub struct Report {
     pub wrapped_imports: usize,
     /// Whether the host must call `_initialize` once, before anything else.
     pub initialize: bool,
+    /// What nothing reaches.
+    pub dropped: Dropped,
+    /// The engine profile that the output was lowered to, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Features that the target lacks, and how often each was lowered.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lowered: BTreeMap<&'static str, usize>,
+    /// The names of the output, if they are not the canonical ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<NameTable>,
 }
 
 /// A core module of the component.
@@ -120,22 +143,43 @@ pub(super) fn report(
         let module = plan.module(id);
         MergedModule { name: module.name.map(str::to_owned), size: module.bytes, functions: module.bodies.len() }
     });
-    let wrapped_imports = Pieces::plan(plan, resolved).map_or(0, |p| p.wrapped());
+    let core_size = core_size(plan);
+    let imports = merged.hosts.iter().map(|id| &component.hosts[id.index()]);
     Report {
         component_size,
         output_size: merged.wasm.len(),
+        core_size,
+        types_size: merged.types_size,
+        size_ratio: ratio(merged.wasm.len() - merged.types_size, core_size),
         merged: merged_modules.collect(),
         floor,
-        features: merged.features.iter().copied().collect(),
-        imports: component.hosts.iter().map(|h| function(&h.name.module, &h.name.name, &h.core)).collect(),
+        features: merged.features.clone(),
+        imports: imports.map(|h| function(&h.name.module, &h.name.name, &h.core)).collect(),
         exports: exports.collect(),
         string_encoding: format!("{}", component.encoding),
         functions: merged.functions,
         tables: merged.tables,
         memories: merged.memories,
+        memories_merged: 0,
         shims_resolved: resolved.forward.len(),
         reallocs: component.reallocs.len(),
-        wrapped_imports,
+        wrapped_imports: merged.wrapped,
         initialize: merged.initialize,
+        dropped: merged.dropped,
+        target: None,
+        lowered: merged.lowered.clone(),
+        names: None,
     }
+}
+
+/// Modules that the linker or its front end generated are not the component's.
+fn core_size(plan: &Plan<'_, '_>) -> usize {
+    let instantiated: BTreeSet<ModuleId> = plan.component.instances.iter().map(|i| i.module).collect();
+    let modules = instantiated.iter().map(|id| &plan.component.modules[id.index()]);
+    modules.filter(|bytes| matches!(bytes, Cow::Borrowed(_))).map(|bytes| bytes.len()).sum()
+}
+
+/// Rounded to thousandths.
+fn ratio(size: usize, of: usize) -> f64 {
+    if of == 0 { 0.0 } else { (size as f64 / of as f64 * 1e3).round() / 1e3 }
 }

@@ -20,12 +20,12 @@
 //! That holds for synchronous calls, which nest.
 
 use super::ir::{HostId, ReallocId};
+use super::merge::{Code, Live};
 use super::plan::{Func, Plan, val_type};
-use super::shims::Resolved;
 use crate::abi::{Core, CoreSignature};
 use crate::diagnostic::Result;
 use std::collections::BTreeSet;
-use wasm_encoder::{BlockType, CodeSection, Function};
+use wasm_encoder::{BlockType, Function};
 
 /// `may_leave` as fused adapters test it: the flag is one, and cleared while a value is lowered.
 pub(super) const FLAG_MAY_LEAVE: i32 = 1;
@@ -39,14 +39,12 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Collects what the planned instances and exports call for.
-    pub(super) fn plan(plan: &Plan<'_, '_>, resolved: &Resolved) -> Result<Pieces> {
+    /// Collects what live code and exports call for.
+    pub(super) fn plan(plan: &Plan<'_, '_>, live: &Live) -> Pieces {
         let mut wrappers = BTreeSet::new();
         let mut traps = BTreeSet::new();
-        let exported = plan.component.exports.iter().flat_map(|e| [Some(&e.func), e.post_return.as_ref()]).flatten();
-        let exported = exported.map(|def| plan.func(def)).collect::<Result<Vec<_>>>()?;
-        for func in plan.instances.iter().flat_map(|i| &i.funcs).chain(&exported) {
-            match resolved.follow(func) {
+        for func in live.others() {
+            match func {
                 Func::Host(host, Some(realloc)) if plan.default_realloc != Some(*realloc) => {
                     wrappers.insert((*host, *realloc));
                 }
@@ -57,11 +55,11 @@ impl Pieces {
             }
         }
         let routed: BTreeSet<ReallocId> = wrappers.iter().map(|(_, realloc)| *realloc).collect();
-        Ok(Pieces {
+        Pieces {
             wrappers: wrappers.into_iter().collect(),
             router: (!routed.is_empty()).then(|| routed.into_iter().collect()),
             traps: traps.into_iter().collect(),
-        })
+        }
     }
 
     /// How many functions there are.
@@ -118,12 +116,12 @@ impl Pieces {
         plan: &Plan<'_, '_>,
         selector: u32,
         realloc: impl Fn(ReallocId) -> Result<u32>,
-        host: impl Fn(HostId) -> u32,
-        code: &mut CodeSection,
+        host: impl Fn(HostId) -> Result<u32>,
+        code: &mut Code,
     ) -> Result<()> {
         for &(id, wanted) in &self.wrappers {
             let core = &plan.component.hosts[id.index()].core;
-            code.function(&wrapper(core, host(id), wanted, selector));
+            code.function(&wrapper(core, host(id)?, wanted, selector));
         }
         if let Some(routed) = &self.router {
             let mut body = Function::new([]);

@@ -1,19 +1,22 @@
 //! Proof of the output: it validates, and it wraps into a component with the same world.
 
 use super::ir::Component;
+use super::names::NameMap;
 use super::report::Floor;
-use crate::abi::{Abi, Direction, ImportName, Table, world_functions};
+use super::validate;
+use crate::abi::{Abi, CoreSignature, Direction, ImportName, Table, world_functions};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
-use wasmparser::{Validator, WasmFeatures};
+use std::collections::HashSet;
+use wasmparser::{BinaryReaderError, Parser, Payload, WasmFeatures};
 use wit_component::{ComponentEncoder, DecodedWasm, WitPrinter};
 use wit_parser::{Resolve, WorldId};
 
-/// Validates under the smallest feature set that fits, and names it.
-pub(super) fn validate(wasm: &[u8]) -> Result<Floor> {
+/// Validates under the smallest profile that fits, and names it. None below `lowest` fits.
+pub(super) fn validate(wasm: &[u8], lowest: Floor) -> Result<Floor> {
     let mut last = None;
-    for floor in Floor::ALL {
-        match Validator::new_with_features(floor.features()).validate_all(wasm) {
-            Ok(_) => return Ok(floor),
+    for floor in Floor::ALL.into_iter().filter(|floor| *floor >= lowest) {
+        match validate::validate(wasm, floor.features()) {
+            Ok(()) => return Ok(floor),
             Err(e) => last = Some(e),
         }
     }
@@ -44,18 +47,22 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     let DecodedWasm::Component(resolve, world) = decoded else {
         return Err(Diagnostic::new(Code::VerifyFailed, "the re-wrapped module is no component"));
     };
-    // What is imported and never called is gone, and so are the types that only it used.
-    compare((&component.resolve, component.world), (&resolve, world), has_unused_imports(component)?)
+    compare((&component.resolve, component.world), (&resolve, world), wasm)
 }
 
-/// Compares two worlds, of which the second may lack something only where `less` says so.
-pub(super) fn compare(want: (&Resolve, WorldId), have: (&Resolve, WorldId), less: bool) -> Result<()> {
-    let want = world_text(want.0, want.1)?;
-    let have = world_text(have.0, have.1)?;
+/// Compares a world with the one that `wasm` was wrapped into, which may lack what `wasm` does not import.
+pub(super) fn compare(original: (&Resolve, WorldId), wrapped: (&Resolve, WorldId), wasm: &[u8]) -> Result<()> {
+    let want = world_text(original.0, original.1)?;
+    let have = world_text(wrapped.0, wrapped.1)?;
     let mut missing: Vec<&str> = want.iter().filter(|l| have.binary_search(l).is_err()).map(String::as_str).collect();
     let extra: Vec<&str> = have.iter().filter(|l| want.binary_search(l).is_err()).map(String::as_str).collect();
-    if less {
-        missing.clear();
+    let called = imports(wasm)?;
+    let functions = functions(original.0, original.1)?;
+    let is_dropped = |f: &Function| f.0 == Direction::Import && !called.contains(&f.1);
+    if functions.iter().any(is_dropped) {
+        // What is imported and never called is gone, and so are the types that only it used. The rest must be there.
+        let wrapped: HashSet<Function> = self::functions(wrapped.0, wrapped.1)?.into_iter().collect();
+        missing = functions.iter().filter(|f| !is_dropped(f) && !wrapped.contains(f)).map(|f| &*f.1.name).collect();
     }
     if missing.is_empty() && extra.is_empty() {
         return Ok(());
@@ -65,12 +72,39 @@ pub(super) fn compare(want: (&Resolve, WorldId), have: (&Resolve, WorldId), less
         .fact("extra", extra.join("; ")))
 }
 
-/// Whether the component imports functions that none of its modules calls.
-fn has_unused_imports(component: &Component<'_>) -> Result<bool> {
-    let mut table = Table::new(&component.resolve);
-    let functions = world_functions(&mut table, component.world, Abi::default())?;
-    let called = |name: &ImportName| component.hosts.iter().any(|h| h.name == *name);
-    Ok(functions.iter().any(|f| f.direction == Direction::Import && f.call().is_some() && !called(&f.name)))
+/// Proves a module whose imports and exports got other names: it validates, and where the encoder knows the names, it still
+/// has the same world.
+pub(super) fn renamed(component: &Component<'_>, wasm: &[u8], map: &NameMap, world: bool) -> Result<()> {
+    validate(wasm, Floor::Mvp)?;
+    match map {
+        NameMap::Cm32p2 if world => same_world(component, wasm),
+        _ => Ok(()),
+    }
+}
+
+/// A function of a world.
+type Function = (Direction, ImportName, CoreSignature);
+
+/// The functions of a world that WIT declares.
+fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Function>> {
+    let mut table = Table::new(resolve);
+    let functions = world_functions(&mut table, world, Abi::default())?;
+    Ok(functions.into_iter().filter(|f| f.call().is_some()).map(|f| (f.direction, f.name, f.core)).collect())
+}
+
+/// What a module imports.
+fn imports(wasm: &[u8]) -> Result<HashSet<ImportName>> {
+    let invalid = |e: BinaryReaderError| Diagnostic::invalid_wasm(&e);
+    let mut found = HashSet::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        if let Payload::ImportSection(section) = payload.map_err(invalid)? {
+            for import in section.into_imports() {
+                let import = import.map_err(invalid)?;
+                found.insert(ImportName { module: import.module.to_owned(), name: import.name.to_owned() });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The lines of a world and of all packages that it uses, sorted: order carries no meaning. `use` defines nothing, and

@@ -10,7 +10,8 @@ mod names;
 mod survey;
 
 use super::ir::Component;
-use super::{Options, size};
+use super::merge::join;
+use super::{Options, size, validate};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use flatten::Flattener;
 use survey::Survey;
@@ -38,10 +39,28 @@ fn features() -> WasmFeatures {
         .union(WasmFeatures::CM_FIXED_LENGTH_LISTS | WasmFeatures::CM_MAP)
 }
 
+/// What changes what the front end writes: fused adapters catch exceptions if there may be any, and plan tasks if there may
+/// be asynchronous calls. Left out unless the component uses it.
+fn extra() -> WasmFeatures {
+    WasmFeatures::CM_ASYNC | WasmFeatures::CM_ASYNC_STACKFUL | WasmFeatures::EXCEPTIONS
+}
+
 /// Validates and flattens `bytes`.
-pub(super) fn read(bytes: &[u8], options: Options) -> Result<Component<'_>> {
+pub(super) fn read<'a>(bytes: &'a [u8], options: &Options) -> Result<Component<'a>> {
     size::check(bytes)?;
-    let features = validate(bytes)?;
+    let plain = features().difference(extra());
+    if let (bodies, Ok(())) = validate::sections(bytes, plain) {
+        // The translator does not look at bodies, so it need not wait for them.
+        let (valid, component) = join(bytes.len(), || bodies.validate(), || translate(bytes, plain, options));
+        if valid.is_ok() {
+            return component;
+        }
+    }
+    translate(bytes, validate(bytes)?, options)
+}
+
+/// Flattens a component whose sections are valid.
+fn translate<'a>(bytes: &'a [u8], features: WasmFeatures, options: &Options) -> Result<Component<'a>> {
     only_functions_and_instances(bytes)?;
     let scope = ScopeVec::new();
     let mut validator = Validator::new_with_features(features);
@@ -99,32 +118,26 @@ fn world(bytes: &[u8]) -> Result<(wit_parser::Resolve, wit_parser::WorldId)> {
     }
 }
 
-/// Validates, and gives the features to translate with, of which some change what the front end writes: fused adapters catch
-/// exceptions if there may be any, and plan tasks if there may be asynchronous calls. Those are left out unless the component
-/// uses them. Invalid files are told from valid ones that use what is not supported.
+/// Validates what uses more than the plain features, and gives those to translate with. Invalid files are told from
+/// valid ones that use what is not supported.
 fn validate(bytes: &[u8]) -> Result<WasmFeatures> {
-    let asynchronous = WasmFeatures::CM_ASYNC | WasmFeatures::CM_ASYNC_STACKFUL;
-    let mut last = None;
-    for unused in
-        [asynchronous | WasmFeatures::EXCEPTIONS, asynchronous, WasmFeatures::EXCEPTIONS, WasmFeatures::empty()]
-    {
+    for unused in [extra().difference(WasmFeatures::EXCEPTIONS), WasmFeatures::EXCEPTIONS] {
         let features = features().difference(unused);
-        match Validator::new_with_features(features).validate_all(bytes) {
-            Ok(_) => return Ok(features),
-            Err(error) => last = Some(error),
+        if validate::validate(bytes, features).is_ok() {
+            return Ok(features);
         }
     }
-    let Some(error) = last else { return Ok(features()) };
-    match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
+    let Err(error) = validate::validate(bytes, features()) else { return Ok(features()) };
+    match validate::validate(bytes, WasmFeatures::all()) {
         Err(error) => Err(Diagnostic::invalid_wasm(&error)),
-        Ok(_)
+        Ok(())
             if error.message().contains("async")
                 || error.message().contains("stream")
                 || error.message().contains("future") =>
         {
             Err(Diagnostic::new(Code::AsyncComponent, "the component is asynchronous").cause(&error))
         }
-        Ok(_) => {
+        Ok(()) => {
             Err(Diagnostic::new(Code::UnsupportedType, format!("a feature that is not lowered: {}", error.message()))
                 .cause(&error))
         }

@@ -1,12 +1,12 @@
 //! Element and data segments.
 
-use super::ir::InstanceId;
-use super::merge::{Sections, narrow, unwritable};
-use super::plan::{Const, Plan};
 use super::renumber::{Renumber, constant};
+use super::{Sections, narrow, unwritable};
 use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::link::ir::InstanceId;
+use crate::link::plan::{Const, Plan};
 use wasm_encoder::reencode::Reencode;
-use wasm_encoder::{DataSegment, DataSegmentMode, ElementMode, ElementSegment, Elements, Function};
+use wasm_encoder::{ConstExpr, ElementMode, ElementSegment, Elements, Encode, Function, Section, SectionId};
 use wasmparser::{DataKind, ElementItems, ElementKind};
 
 /// Active segments stay active, unless they write into another instance's table or memory after a start function ran:
@@ -20,8 +20,8 @@ pub(super) fn write_element(
     id: InstanceId,
     element: &wasmparser::Element<'_>,
     started: bool,
-    renumber: &mut Renumber<'_>,
-    out: &mut Sections,
+    mut renumber: Renumber<'_>,
+    out: &mut Sections<'_>,
     init: &mut Function,
 ) -> Result<bool> {
     let (elements, count) = match &element.items {
@@ -56,7 +56,6 @@ pub(super) fn write_element(
                 out.elements.segment(ElementSegment { mode: ElementMode::Passive, elements });
                 let mut code = init.instructions();
                 code.i32_const(offset).i32_const(0).i32_const(size(count)?).table_init(table, index).elem_drop(index);
-                renumber.features.insert("bulk_memory");
                 return Ok(true);
             }
             let offset = constant(plan, id, offset_expr, renumber)?;
@@ -69,40 +68,85 @@ pub(super) fn write_element(
     Ok(false)
 }
 
-pub(super) fn write_data(
+pub(super) fn write_data<'d>(
     plan: &Plan<'_, '_>,
     id: InstanceId,
-    data: &wasmparser::Data<'_>,
+    data: &wasmparser::Data<'d>,
     started: bool,
-    renumber: &mut Renumber<'_>,
-    out: &mut Sections,
+    mut renumber: Renumber<'_>,
+    out: &mut Sections<'d>,
     init: &mut Function,
 ) -> Result<bool> {
-    let bytes = data.data.iter().copied();
     match &data.kind {
-        DataKind::Passive => {
-            out.data.segment(DataSegment { mode: DataSegmentMode::Passive, data: bytes });
-        }
+        DataKind::Passive => out.data.passive(data.data),
         DataKind::Active { memory_index, offset_expr } => {
             let owner = plan.instances[id.index()].memories.get(*memory_index as usize).map(|m| m.0);
-            let memory_index = renumber.memory_index(*memory_index).map_err(unwritable)?;
+            let memory = renumber.memory_index(*memory_index).map_err(unwritable)?;
             if is_late(started, owner, id) {
                 let offset = late_offset(plan, id, offset_expr)?;
-                let index = out.data.len();
+                let index = out.data.count;
                 let length = size(narrow(data.data.len())?)?;
-                out.data.segment(DataSegment { mode: DataSegmentMode::Passive, data: bytes });
+                out.data.passive(data.data);
                 out.data_count = true;
                 let mut code = init.instructions();
-                code.i32_const(offset).i32_const(0).i32_const(length).memory_init(memory_index, index).data_drop(index);
-                renumber.features.insert("bulk_memory");
+                code.i32_const(offset).i32_const(0).i32_const(length).memory_init(memory, index).data_drop(index);
                 return Ok(true);
             }
-            let offset = constant(plan, id, offset_expr, renumber)?;
-            out.data
-                .segment(DataSegment { mode: DataSegmentMode::Active { memory_index, offset: &offset }, data: bytes });
+            out.data.active(memory, &constant(plan, id, offset_expr, renumber)?, data.data);
         }
     }
     Ok(false)
+}
+
+/// The data section. Its bytes stay in the input until they are written.
+#[derive(Default)]
+pub(super) struct DataSegments<'d> {
+    pub(super) count: u32,
+    /// What precedes the bytes of each, and these.
+    segments: Vec<(Vec<u8>, &'d [u8])>,
+}
+
+impl<'d> DataSegments<'d> {
+    fn passive(&mut self, bytes: &'d [u8]) {
+        self.add(vec![1], bytes);
+    }
+
+    /// The short form, without a memory index, is the only one that WebAssembly 1.0 knows.
+    fn active(&mut self, memory: u32, offset: &ConstExpr, bytes: &'d [u8]) {
+        let mut head = if memory == 0 { vec![0] } else { vec![2] };
+        if memory != 0 {
+            memory.encode(&mut head);
+        }
+        offset.encode(&mut head);
+        self.add(head, bytes);
+    }
+
+    fn add(&mut self, mut head: Vec<u8>, bytes: &'d [u8]) {
+        bytes.len().encode(&mut head);
+        self.segments.push((head, bytes));
+        self.count += 1;
+    }
+}
+
+impl Encode for DataSegments<'_> {
+    fn encode(&self, sink: &mut Vec<u8>) {
+        let mut count = Vec::new();
+        self.count.encode(&mut count);
+        let size = count.len() + self.segments.iter().map(|(head, bytes)| head.len() + bytes.len()).sum::<usize>();
+        size.encode(sink);
+        sink.reserve(size);
+        sink.append(&mut count);
+        for (head, bytes) in &self.segments {
+            sink.extend_from_slice(head);
+            sink.extend_from_slice(bytes);
+        }
+    }
+}
+
+impl Section for DataSegments<'_> {
+    fn id(&self) -> u8 {
+        SectionId::Data.into()
+    }
 }
 
 fn late_offset(plan: &Plan<'_, '_>, id: InstanceId, expr: &wasmparser::ConstExpr<'_>) -> Result<i32> {

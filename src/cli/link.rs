@@ -152,12 +152,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         });
     }
     if matches!(args.wasi, Wasi::Preview1) {
-        let others = linked.report.imports.iter().filter(|f| f.module != PREVIEW1);
-        let others: BTreeSet<String> = others.map(|f| format!("`{}`", f.module)).collect();
-        if !others.is_empty() {
-            let others: Vec<String> = others.into_iter().collect();
-            shared.note(format!("beside preview1 the host must provide {}", others.join(", ")));
-        }
+        beside_preview1(&linked.report, shared);
     }
     if linked.report.memories_merged > 0 {
         shared.note(format!("{} memories became one", linked.report.memories_merged));
@@ -180,6 +175,16 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         shared.note(format_args!("the host must call `{name}` once, before any other export"));
     }
     Ok(Outcome::Fine)
+}
+
+/// What is not preview1 and yet imported.
+fn beside_preview1(report: &Report, shared: &Shared) {
+    let others = report.imports.iter().filter(|f| f.module != PREVIEW1);
+    let others: BTreeSet<String> = others.map(|f| format!("`{}`", f.module)).collect();
+    if !others.is_empty() {
+        let others: Vec<String> = others.into_iter().collect();
+        shared.note(format!("beside preview1 the host must provide {}", others.join(", ")));
+    }
 }
 
 impl Args {

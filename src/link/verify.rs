@@ -47,28 +47,23 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     let DecodedWasm::Component(resolve, world) = decoded else {
         return Err(Diagnostic::new(Code::VerifyFailed, "the re-wrapped module is no component"));
     };
-    // What is imported and never called is gone, and so are the types that only it used. The rest must be there.
-    let called = imports(wasm)?;
-    let functions = functions(&component.resolve, component.world)?;
-    let is_dropped = |f: &Function| f.0 == Direction::Import && !called.contains(&f.1);
-    let less = intrinsics(&component.resolve, component.world)?.iter().any(|name| !called.contains(name))
-        || functions.iter().any(is_dropped);
-    compare((&component.resolve, component.world), (&resolve, world), less)?;
-    let wrapped: HashSet<Function> = self::functions(&resolve, world)?.into_iter().collect();
-    match functions.iter().find(|f| !is_dropped(f) && !wrapped.contains(f)) {
-        Some(missing) => Err(Diagnostic::new(Code::VerifyFailed, format!("the linked module has no `{}`", missing.1))),
-        None => Ok(()),
-    }
+    compare((&component.resolve, component.world), (&resolve, world), wasm)
 }
 
-/// Compares two worlds, of which the second may lack something only where `less` says so.
-pub(super) fn compare(want: (&Resolve, WorldId), have: (&Resolve, WorldId), less: bool) -> Result<()> {
-    let want = world_text(want.0, want.1)?;
-    let have = world_text(have.0, have.1)?;
+/// Compares a world with the one that `wasm` was wrapped into, which may lack what `wasm` does not import.
+pub(super) fn compare(original: (&Resolve, WorldId), wrapped: (&Resolve, WorldId), wasm: &[u8]) -> Result<()> {
+    let want = world_text(original.0, original.1)?;
+    let have = world_text(wrapped.0, wrapped.1)?;
     let mut missing: Vec<&str> = want.iter().filter(|l| have.binary_search(l).is_err()).map(String::as_str).collect();
     let mut extra: Vec<&str> = have.iter().filter(|l| want.binary_search(l).is_err()).map(String::as_str).collect();
-    if less {
-        missing.clear();
+    let called = imports(wasm)?;
+    let functions = functions(original.0, original.1)?;
+    let is_dropped = |f: &Function| f.0 == Direction::Import && !called.contains(&f.1);
+    if intrinsics(original.0, original.1)?.iter().any(|name| !called.contains(name)) || functions.iter().any(is_dropped)
+    {
+        // What is imported and never called is gone, and so are the types that only it used. The rest must be there.
+        let wrapped: HashSet<Function> = self::functions(wrapped.0, wrapped.1)?.into_iter().collect();
+        missing = functions.iter().filter(|f| !is_dropped(f) && !wrapped.contains(f)).map(|f| &*f.1.name).collect();
         // A resource whose functions are all gone is written without a body.
         let emptied =
             |line: &str| line.strip_suffix(';').is_some_and(|head| want.iter().any(|w| *w == format!("{head} {{")));

@@ -104,6 +104,14 @@ fn reactors_keep_their_exports_and_their_types() {
     assert_eq!(greet.call(&mut store, ()).expect("no trap"), 0);
     assert_eq!(store.data().written[0], want.stdout.as_bytes());
 
+    // The guest traps before it is initialised, and guards stay around what stays.
+    let (mut store, instance) = instantiate(&linked.wasm, NOTHING);
+    let greet = instance.get_typed_func::<(), i32>(&mut store, "greet").expect("exported");
+    let add = instance.get_typed_func::<(i32, i32), i32>(&mut store, "add").expect("exported");
+    assert_eq!(add.call(&mut store, (1, 2)).expect("no trap"), 3);
+    greet.call(&mut store, ()).expect_err("not initialised");
+    add.call(&mut store, (1, 2)).expect_err("the module has trapped");
+
     assert!(survey(&linked.wasm).expect("valid").has_component_type, "it can be adapted again");
     let again = adapted(&linked.wasm, &Adapter::Reactor);
     assert_eq!(stripped("again", &again).report.exports.len(), 2, "and stripped again");

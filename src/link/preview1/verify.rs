@@ -37,7 +37,7 @@ pub(in crate::link) fn same_world(before: &Stripped, component: &Component<'_>, 
             .fact("extra", foreign.join("; ")));
     }
     let narrowed = world::narrow(&mut resolve, id, &component.hosts)?;
-    compare((&component.resolve, component.world), (&resolve, narrowed), false)
+    compare((&component.resolve, component.world), (&resolve, narrowed), wasm)
 }
 
 /// Versions of interfaces stay as they are, so that the module's own imports are told from the adapter's.

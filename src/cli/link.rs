@@ -6,6 +6,7 @@ use crate::adapt::{FileKind, PREVIEW1, survey};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::link::{Handles, Linked, NameFile, NameMap, Options, Report, explain, link};
 use crate::profile::Profile;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,9 @@ pub(super) struct Args {
     /// Re-wrap the result into a component and compare its world with the original's.
     #[arg(long)]
     verify: bool,
+    /// Which WASI the module imports: what the component does, or preview1, without the adapter that it holds.
+    #[arg(long, value_enum, default_value_t)]
+    wasi: Wasi,
     /// Whether the module checks what the canonical ABI checks around calls: that an instance may leave, that the module is
     /// not entered twice, nor after a trap.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Guards::On)]
@@ -68,6 +72,22 @@ pub(super) struct Args {
     save_repro: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: io::Output,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Wasi {
+    #[default]
+    Keep,
+    Preview1,
+}
+
+impl From<Wasi> for crate::link::Wasi {
+    fn from(wasi: Wasi) -> Self {
+        match wasi {
+            Wasi::Keep => crate::link::Wasi::Keep,
+            Wasi::Preview1 => crate::link::Wasi::Preview1,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -126,7 +146,18 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         shared.note(format!("{} of debug sections are left out", io::size(linked.report.dropped.debug)));
     }
     if args.verify {
-        shared.note("verified: it wraps into a component with the same world");
+        shared.note(match args.wasi {
+            Wasi::Keep => "verified: it wraps into a component with the same world",
+            Wasi::Preview1 => "verified: with the official adapter it wraps into a component of the same kind",
+        });
+    }
+    if matches!(args.wasi, Wasi::Preview1) {
+        let others = linked.report.imports.iter().filter(|f| f.module != PREVIEW1);
+        let others: BTreeSet<String> = others.map(|f| format!("`{}`", f.module)).collect();
+        if !others.is_empty() {
+            let others: Vec<String> = others.into_iter().collect();
+            shared.note(format!("beside preview1 the host must provide {}", others.join(", ")));
+        }
     }
     if linked.report.memories_merged > 0 {
         shared.note(format!("{} memories became one", linked.report.memories_merged));
@@ -210,6 +241,7 @@ fn options(args: &Args) -> Result<Options> {
         single_memory: args.single_memory,
         no_guards: args.guards == Guards::Off,
         handles,
+        wasi: args.wasi.into(),
         target,
         names,
         explain: args.explain,

@@ -109,6 +109,10 @@ codes! {
         "A name map is a TOML file with the tables `imports` (`\"module field\" = \"module field\"`) and `exports` (`\"name\" = \"name\"`). Every full name must be one of the module's, and no two may be given the same name. With `cm32p2`, every name must be one that the world implies.";
     MemoriesApart = "LL0324", "memories that cannot become one",
         "`--single-memory` puts all memories of the output into one. They must be the module's own 32-bit memories, of which the host knows one at most, and be accessed by plain instructions. Without the switch the output keeps its memories.";
+    NoAdapter = "LL0325", "no preview1 adapter to strip",
+        "`--wasi preview1` keeps the `wasi_snapshot_preview1` imports of a component that was made from a preview1 module and an adapter. This component imports WASI 0.2 by itself: its sources were built for `wasm32-wasip2` or against WIT. Rebuild it for `wasm32-wasip1`, or run it on a host of WASI 0.2 (`lowlift serve` is one for HTTP).";
+    AdapterEntangled = "LL0326", "the preview1 adapter cannot be stripped",
+        "Without its adapter the component would not do the same. Either something else of the component needs the adapter, or what stands in its place is not one: it is virtualised, stubbed out, was run before the component was made (a snapshot), or supplies functions that preview1 does not have. Link without `--wasi preview1`.";
 
     // 04: check
     ImportMissing = "LL0401", "an import that the host does not provide",

@@ -2,6 +2,7 @@
 //!
 //! [`super::read`] makes it from a component; nothing after that knows the front end.
 
+use super::merge::Scans;
 use crate::abi::{CoreSignature, ImportName};
 use std::borrow::Cow;
 
@@ -95,6 +96,8 @@ pub(super) struct Export {
 #[derive(Debug)]
 pub(super) struct Component<'a> {
     pub(super) modules: Vec<Cow<'a, [u8]>>,
+    /// What was found in the bodies of these while they were validated.
+    pub(super) scans: Scans,
     pub(super) instances: Vec<Instantiate>,
     /// The first instance that is the linker's own.
     pub(super) own: InstanceId,
@@ -108,4 +111,13 @@ pub(super) struct Component<'a> {
     pub(super) boundary: Option<&'static str>,
     pub(super) resolve: wit_parser::Resolve,
     pub(super) world: wit_parser::WorldId,
+}
+
+impl Component<'_> {
+    /// Every definition that something is given or named by.
+    pub(super) fn defs_mut(&mut self) -> impl Iterator<Item = &mut Def> {
+        let args = self.instances.iter_mut().flat_map(|i| &mut i.args);
+        let exports = self.exports.iter_mut().flat_map(|e| std::iter::once(&mut e.func).chain(&mut e.post_return));
+        args.chain(&mut self.reallocs).chain(exports)
+    }
 }

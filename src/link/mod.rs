@@ -1,8 +1,9 @@
 //! Lowers a component to one core module.
 //!
-//! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`plan`]
-//! traces every import to its source, [`shims`] resolves shim modules to direct calls, [`runtime`] decides which functions
-//! the linker must write, [`merge`] writes the module, [`single`] puts its memories into one, [`verify`] proves it. What cannot be lowered is refused with a code
+//! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`preview1`] takes
+//! its preview1 adapter out where that is asked for, [`plan`] traces every import to its source, [`shims`] resolves shim modules
+//! to direct calls, [`runtime`] decides which functions the linker must write, [`merge`] writes the module, [`single`] puts its
+//! memories into one, [`mod@lower`] brings it to a target, [`verify`] proves it. What cannot be lowered is refused with a code
 //! of the 03 group; nothing is emitted on doubt.
 
 pub mod explain;
@@ -12,6 +13,7 @@ mod merge;
 mod module;
 mod names;
 mod plan;
+mod preview1;
 mod read;
 mod report;
 mod runtime;
@@ -39,6 +41,8 @@ pub struct Options {
     pub verify: bool,
     /// Tell what was done, and why, in the report.
     pub explain: bool,
+    /// What becomes of preview1 adapters.
+    pub wasi: Wasi,
     /// Leave names and producers out.
     pub strip: bool,
     /// Put all memories into one, for engines that know no more.
@@ -51,6 +55,16 @@ pub struct Options {
     pub target: Option<Profile>,
     /// Give imports and exports other names.
     pub names: Option<NameMap>,
+}
+
+/// Which WASI the output imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wasi {
+    /// What the component imports. A preview1 adapter is merged like any other module.
+    #[default]
+    Keep,
+    /// Preview1: the adapter is stripped, `wasi_snapshot_preview1` is imported, a command has a `_start`.
+    Preview1,
 }
 
 /// Who keeps the handles of resource types that the component exports.
@@ -74,9 +88,13 @@ pub struct Linked {
 }
 
 /// Links `component` (binary). Imports and exports of the result carry canonical names; its types are embedded as a
-/// `component-type` section.
+/// `component-type` section, unless there are none.
 pub fn link(component: &[u8], options: Options) -> Result<Linked> {
-    let component_ir = read::read(component, &options)?;
+    let mut component_ir = read::read(component, &options)?;
+    let stripped = match options.wasi {
+        Wasi::Keep => None,
+        Wasi::Preview1 => Some(preview1::strip(&mut component_ir)?),
+    };
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
     let mut merged = merge::merge(&plan, &resolved, &options)?;
@@ -88,7 +106,10 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
         merged.take(lowered);
     }
     if options.verify {
-        verify::same_world(&component_ir, &merged.wasm)?;
+        match &stripped {
+            None => verify::same_world(&component_ir, &merged.wasm)?,
+            Some(before) => preview1::same_world(before, &component_ir, &merged.wasm)?,
+        }
     }
     let names = match &options.names {
         Some(map) => {

@@ -5,6 +5,7 @@ use super::ir::ModuleId;
 use super::merge::{Dropped, Merged};
 use super::names::NameTable;
 use super::plan::Plan;
+use super::preview1;
 use super::shims::Resolved;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -142,7 +143,10 @@ pub(super) fn report(
         let core = plan.signature(resolved.follow(&func)).ok()??;
         Some(function("", &e.name, &core))
     });
-    let merged_modules = plan.instance_ids().filter(|id| *id < component.own).map(|id| {
+    // Instances that `--wasi preview1` took out are empty ones.
+    let merged_modules =
+        plan.instance_ids().filter(|id| *id < component.own && plan.module(*id).bytes > preview1::EMPTY.len());
+    let merged_modules = merged_modules.map(|id| {
         let module = plan.module(id);
         MergedModule { name: module.name.map(str::to_owned), size: module.bytes, functions: module.bodies.len() }
     });

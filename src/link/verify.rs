@@ -47,17 +47,32 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     let DecodedWasm::Component(resolve, world) = decoded else {
         return Err(Diagnostic::new(Code::VerifyFailed, "the re-wrapped module is no component"));
     };
-    let want = world_text(&component.resolve, component.world)?;
-    let have = world_text(&resolve, world)?;
-    let mut missing: Vec<&str> = want.iter().filter(|l| have.binary_search(l).is_err()).map(String::as_str).collect();
-    let extra: Vec<&str> = have.iter().filter(|l| want.binary_search(l).is_err()).map(String::as_str).collect();
+    // What is imported and never called is gone, and so are the types that only it used. The rest must be there.
     let called = imports(wasm)?;
     let functions = functions(&component.resolve, component.world)?;
     let is_dropped = |f: &Function| f.0 == Direction::Import && !called.contains(&f.1);
-    if functions.iter().any(is_dropped) {
-        // What is imported and never called is gone, and so are the types that only it used. The rest must be there.
-        let wrapped: HashSet<Function> = self::functions(&resolve, world)?.into_iter().collect();
-        missing = functions.iter().filter(|f| !is_dropped(f) && !wrapped.contains(f)).map(|f| &*f.1.name).collect();
+    let less = intrinsics(&component.resolve, component.world)?.iter().any(|name| !called.contains(name))
+        || functions.iter().any(is_dropped);
+    compare((&component.resolve, component.world), (&resolve, world), less)?;
+    let wrapped: HashSet<Function> = self::functions(&resolve, world)?.into_iter().collect();
+    match functions.iter().find(|f| !is_dropped(f) && !wrapped.contains(f)) {
+        Some(missing) => Err(Diagnostic::new(Code::VerifyFailed, format!("the linked module has no `{}`", missing.1))),
+        None => Ok(()),
+    }
+}
+
+/// Compares two worlds, of which the second may lack something only where `less` says so.
+pub(super) fn compare(want: (&Resolve, WorldId), have: (&Resolve, WorldId), less: bool) -> Result<()> {
+    let want = world_text(want.0, want.1)?;
+    let have = world_text(have.0, have.1)?;
+    let mut missing: Vec<&str> = want.iter().filter(|l| have.binary_search(l).is_err()).map(String::as_str).collect();
+    let mut extra: Vec<&str> = have.iter().filter(|l| want.binary_search(l).is_err()).map(String::as_str).collect();
+    if less {
+        missing.clear();
+        // A resource whose functions are all gone is written without a body.
+        let emptied =
+            |line: &str| line.strip_suffix(';').is_some_and(|head| want.iter().any(|w| *w == format!("{head} {{")));
+        extra.retain(|line| !(line.starts_with("resource ") && emptied(line)));
     }
     if missing.is_empty() && extra.is_empty() {
         return Ok(());
@@ -87,6 +102,14 @@ fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Function>> {
     Ok(functions.into_iter().filter(|f| f.call().is_some()).map(|f| (f.direction, f.name, f.core)).collect())
 }
 
+/// Intrinsics of imported resources: an interface of which nothing else is used is gone with them.
+fn intrinsics(resolve: &Resolve, world: WorldId) -> Result<Vec<ImportName>> {
+    let mut table = Table::new(resolve);
+    let functions = world_functions(&mut table, world, Abi::default())?;
+    let imported = functions.into_iter().filter(|f| f.direction == Direction::Import && f.call().is_none());
+    Ok(imported.map(|f| f.name).collect())
+}
+
 /// What a module imports.
 fn imports(wasm: &[u8]) -> Result<HashSet<ImportName>> {
     let invalid = |e: BinaryReaderError| Diagnostic::invalid_wasm(&e);
@@ -108,7 +131,12 @@ fn world_text(resolve: &Resolve, world: WorldId) -> Result<Vec<String>> {
     let package = resolve.worlds[world]
         .package
         .ok_or_else(|| Diagnostic::new(Code::VerifyFailed, "a world without a package"))?;
-    let others: Vec<_> = resolve.packages.iter().map(|(id, _)| id).filter(|id| *id != package).collect();
+    let others: Vec<_> = resolve
+        .packages
+        .iter()
+        .filter(|(id, p)| *id != package && !(p.interfaces.is_empty() && p.worlds.is_empty()))
+        .map(|(id, _)| id)
+        .collect();
     let mut printer = WitPrinter::default();
     printer.emit_docs(false);
     printer

@@ -1,13 +1,17 @@
 //! The linker, judged by wasmtime: a component and its re-wrapped lowering behave the same.
 //!
 //! `fixtures/link/pass` holds components whose leading comments say what to call and what comes back
-//! (`;; call: run(1, "a") -> 2`, or `-> trap`), and what exactly the output may hold (`;; holds: functions 1`); `fixtures/link/refuse` holds components with the code that refuses them.
+//! (`;; call: run(1, "a") -> 2`, or `-> trap`), which imports that calls (`;; trace: log("a")`), and where a new instance
+//! begins (`;; fresh`), and what exactly the output may hold (`;; holds: functions 1`); `fixtures/link/refuse` holds
+//! components with the code that refuses them.
 
+use crate::wave::{any, show, split, value};
 use crate::{guest, root};
 use lowlift::link::{Floor, Options, link, rewrap};
 use std::path::PathBuf;
-use wasmtime::component::{Component, Func, Linker, Type, Val};
-use wasmtime::{Engine, Store};
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::{Component, Func, Instance, Linker, LinkerInstance, Val};
+use wasmtime::{Engine, Store, StoreContextMut};
 
 pub(crate) fn fixtures(folder: &str) -> Vec<(PathBuf, String)> {
     let mut files: Vec<PathBuf> =
@@ -19,25 +23,6 @@ pub(crate) fn fixtures(folder: &str) -> Vec<(PathBuf, String)> {
 
 fn verified() -> Options {
     Options { verify: true, ..Options::default() }
-}
-
-/// A call and what it must give.
-pub(crate) struct Call {
-    pub(crate) name: String,
-    pub(crate) args: Vec<String>,
-    pub(crate) want: String,
-}
-
-pub(crate) fn calls(text: &str) -> Vec<Call> {
-    text.lines()
-        .filter_map(|line| line.trim().strip_prefix(";; call: "))
-        .map(|line| {
-            let (call, want) = line.rsplit_once("->").expect("a result");
-            let (name, args) = call.trim().split_once('(').expect("arguments");
-            let args = args.trim_end().strip_suffix(')').expect("a closing parenthesis");
-            Call { name: name.to_owned(), args: split(args), want: want.trim().to_owned() }
-        })
-        .collect()
 }
 
 /// What a module defines, in numbers.
@@ -57,92 +42,131 @@ fn contents(wasm: &[u8]) -> String {
     counts.map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Splits at commas outside of quotes and brackets.
-fn split(text: &str) -> Vec<String> {
-    let (mut parts, mut quoted, mut depth) = (vec![String::new()], false, 0);
-    for c in text.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            '[' if !quoted => depth += 1,
-            ']' if !quoted => depth -= 1,
-            ',' if !quoted && depth == 0 => {
-                parts.push(String::new());
-                continue;
-            }
-            _ => {}
-        }
-        parts.last_mut().expect("never empty").push(c);
-    }
-    parts.into_iter().map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()
+/// A call and what it must give.
+pub(crate) struct Call {
+    pub(crate) name: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) want: String,
 }
 
-fn value(ty: &Type, text: &str) -> Val {
-    match ty {
-        Type::Bool => Val::Bool(text == "true"),
-        Type::U8 => Val::U8(text.parse().expect("u8")),
-        Type::S8 => Val::S8(text.parse().expect("s8")),
-        Type::U16 => Val::U16(text.parse().expect("u16")),
-        Type::S16 => Val::S16(text.parse().expect("s16")),
-        Type::U32 => Val::U32(text.parse().expect("u32")),
-        Type::S32 => Val::S32(text.parse().expect("s32")),
-        Type::U64 => Val::U64(text.parse().expect("u64")),
-        Type::S64 => Val::S64(text.parse().expect("s64")),
-        Type::Char => Val::Char(text.trim_matches('\'').chars().next().expect("a char")),
-        Type::String => Val::String(text.trim_matches('"').to_owned()),
-        Type::List(list) => {
-            Val::List(split(text.trim_matches(['[', ']'])).iter().map(|t| value(&list.ty(), t)).collect())
-        }
-        other => panic!("no such argument: {other:?}"),
-    }
+/// A line of a fixture.
+pub(crate) enum Line {
+    Call(Call),
+    /// What follows is done by a new instance.
+    Fresh,
+    /// The call before called this import meanwhile.
+    Trace(String),
 }
 
-fn show(value: &Val) -> String {
-    match value {
-        Val::Bool(v) => v.to_string(),
-        Val::U8(v) => v.to_string(),
-        Val::S8(v) => v.to_string(),
-        Val::U16(v) => v.to_string(),
-        Val::S16(v) => v.to_string(),
-        Val::U32(v) => v.to_string(),
-        Val::S32(v) => v.to_string(),
-        Val::U64(v) => v.to_string(),
-        Val::S64(v) => v.to_string(),
-        Val::Char(v) => format!("'{v}'"),
-        Val::String(v) => format!("{v:?}"),
-        other => format!("{other:?}"),
-    }
-}
-
-/// Runs the calls in order on one instance. A trap is the last: it ends the instance.
-pub(crate) fn outcomes(engine: &Engine, component: &[u8], calls: &[Call]) -> Vec<String> {
-    let component = Component::from_binary(engine, component)
-        .unwrap_or_else(|e| panic!("the engine refuses: {e:#}\n{}", calls[0].name));
-    let mut store = Store::new(engine, ());
-    let instance = match Linker::<()>::new(engine).instantiate(&mut store, &component) {
-        Ok(instance) => instance,
-        Err(_) => return vec!["trap".to_owned(); calls.len()],
-    };
-    calls
-        .iter()
-        .map(|call| {
-            let func: Func = match call.name.split_once('#') {
-                None => instance.get_func(&mut store, call.name.as_str()),
-                Some((interface, name)) => {
-                    let interface = instance.get_export_index(&mut store, None, interface).expect("the interface");
-                    let index = instance.get_export_index(&mut store, Some(&interface), name).expect("the function");
-                    instance.get_func(&mut store, index)
-                }
+pub(crate) fn lines(text: &str) -> Vec<Line> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix(";; "));
+    lines
+        .filter_map(|line| match line.split_once(' ').unwrap_or((line, "")) {
+            ("call:", call) => {
+                let (call, want) = call.rsplit_once("->").expect("a result");
+                let (name, args) = call.trim().split_once('(').expect("arguments");
+                let args = args.trim_end().strip_suffix(')').expect("a closing parenthesis");
+                Some(Line::Call(Call { name: name.to_owned(), args: split(args), want: want.trim().to_owned() }))
             }
-            .unwrap_or_else(|| panic!("no function {}", call.name));
-            let ty = func.ty(&store);
-            let args: Vec<Val> = ty.params().zip(&call.args).map(|((_, ty), text)| value(&ty, text)).collect();
-            let mut results = vec![Val::Bool(false); ty.results().len()];
-            match func.call(&mut store, &args, &mut results) {
-                Ok(()) => results.first().map_or_else(|| "()".to_owned(), show),
-                Err(_) => "trap".to_owned(),
-            }
+            ("fresh", "") => Some(Line::Fresh),
+            ("trace:", call) => Some(Line::Trace(call.to_owned())),
+            _ => None,
         })
         .collect()
+}
+
+/// The calls of a fixture that is no component.
+pub(crate) fn calls(text: &str) -> Vec<Call> {
+    let call = |line| if let Line::Call(call) = line { Some(call) } else { None };
+    lines(text).into_iter().filter_map(call).collect()
+}
+
+/// The results and the calls of imports that a fixture expects, in order.
+fn expected(lines: &[Line]) -> Vec<String> {
+    let outcome = |line: &Line| match line {
+        Line::Call(call) => Some(call.want.clone()),
+        Line::Trace(call) => Some(format!("import {call}")),
+        Line::Fresh => None,
+    };
+    lines.iter().filter_map(outcome).collect()
+}
+
+/// A host that gives every function that is wanted, and notes who calls it with what.
+fn listening(engine: &Engine, component: &Component) -> Linker<Vec<String>> {
+    let mut linker = Linker::new(engine);
+    for (name, item) in component.component_type().imports(engine) {
+        match item.ty {
+            ComponentItem::ComponentInstance(interface) => {
+                let mut instance = linker.instance(name).expect("new");
+                interface.exports(engine).for_each(|(name, item)| listen(&mut instance, name, item.ty));
+            }
+            ty => listen(&mut linker.root(), name, ty),
+        }
+    }
+    linker
+}
+
+fn listen(linker: &mut LinkerInstance<'_, Vec<String>>, name: &str, ty: ComponentItem) {
+    let ComponentItem::ComponentFunc(_) = ty else { return };
+    let function = name.to_owned();
+    let hear =
+        move |mut store: StoreContextMut<'_, Vec<String>>, ty: ComponentFunc, args: &[Val], results: &mut [Val]| {
+            let args: Vec<String> = args.iter().map(show).collect();
+            store.data_mut().push(format!("import {function}({})", args.join(", ")));
+            results.iter_mut().zip(ty.results()).for_each(|(result, ty)| *result = any(&ty));
+            Ok(())
+        };
+    linker.func_new(name, hear).expect("new");
+}
+
+/// Runs the calls in order, and gives what came of each after the calls of imports that it made. An instance that
+/// trapped stays as it is until a fresh one is wanted.
+pub(crate) fn outcomes(engine: &Engine, wasm: &[u8], lines: &[Line]) -> Vec<String> {
+    let component = Component::from_binary(engine, wasm).unwrap_or_else(|e| panic!("the engine refuses: {e:#}"));
+    let linker = listening(engine, &component);
+    let mut store = Store::new(engine, Vec::new());
+    let mut instance = linker.instantiate(&mut store, &component).ok();
+    let mut outcomes = std::mem::take(store.data_mut());
+    for line in lines {
+        match line {
+            Line::Trace(_) => {}
+            Line::Fresh => {
+                store = Store::new(engine, Vec::new());
+                instance = linker.instantiate(&mut store, &component).ok();
+                outcomes.append(store.data_mut());
+            }
+            Line::Call(Call { name, args, .. }) => {
+                let outcome = match &instance {
+                    Some(instance) => call(&mut store, instance, name, args),
+                    None => "trap".to_owned(),
+                };
+                // What is called back comes after the call that caused it, as in the fixture.
+                outcomes.push(outcome);
+                outcomes.append(store.data_mut());
+            }
+        }
+    }
+    outcomes
+}
+
+fn call(store: &mut Store<Vec<String>>, instance: &Instance, name: &str, args: &[String]) -> String {
+    let (interface, function) = match name.split_once('#') {
+        None => (None, name),
+        Some((interface, function)) => {
+            (Some(instance.get_export_index(&mut *store, None, interface).expect("the interface")), function)
+        }
+    };
+    let index = instance.get_export_index(&mut *store, interface.as_ref(), function);
+    let index = index.unwrap_or_else(|| panic!("no function {name}"));
+    let func: Func = instance.get_func(&mut *store, index).expect("a function");
+    let ty = func.ty(&*store);
+    let args: Vec<Val> = ty.params().zip(args).map(|((_, ty), text)| value(&ty, text)).collect();
+    let mut results = vec![Val::Bool(false); ty.results().len()];
+    match func.call(&mut *store, &args, &mut results) {
+        Ok(()) => results.first().map_or_else(|| "()".to_owned(), show),
+        Err(error) if error.is::<wasmtime::Trap>() || !format!("{error:#}").contains("mismatch") => "trap".to_owned(),
+        Err(error) => panic!("{name}: {error:#}"),
+    }
 }
 
 #[test]
@@ -152,6 +176,10 @@ fn lowered_components_behave_as_the_originals() {
     for (path, text) in fixtures("fixtures/link/pass") {
         let name = path.display();
         let component = wat::parse_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let lines = lines(&text);
+        let want = expected(&lines);
+        assert!(!want.is_empty(), "{name} calls nothing");
+        assert_eq!(outcomes(&engine, &component, &lines), want, "{name}: the original");
         let linked = link(&component, verified()).unwrap_or_else(|e| panic!("{name}: {e} {:?}", e.cause));
         let again = link(&component, Options::default()).expect("links twice");
         assert_eq!(linked.wasm, again.wasm, "{name}: the output is deterministic");
@@ -161,17 +189,13 @@ fn lowered_components_behave_as_the_originals() {
             let plain = link(&component, plain).expect("links without guards");
             assert_eq!(contents(&plain.wasm), holds, "{name}: what the output holds");
         }
-        let calls = calls(&text);
-        assert!(!calls.is_empty(), "{name} calls nothing");
-        let want: Vec<String> = calls.iter().map(|c| c.want.clone()).collect();
-        assert_eq!(outcomes(&engine, &component, &calls), want, "{name}: the original");
-        assert_eq!(outcomes(&engine, &wrapped, &calls), want, "{name}: lowered");
-        let single = Options { single_memory: true, verify: true, ..Options::default() };
+        assert_eq!(outcomes(&engine, &wrapped, &lines), want, "{name}: lowered");
+        let single = Options { single_memory: true, ..verified() };
         let single = link(&component, single).unwrap_or_else(|e| panic!("{name}, one memory: {e} {:?}", e.cause));
         assert!(single.report.memories <= 1, "{name}");
         let wrapped = rewrap(&single.wasm).expect("wraps");
-        assert_eq!(outcomes(&engine, &wrapped, &calls), want, "{name}: lowered to one memory");
-        compared += calls.len();
+        assert_eq!(outcomes(&engine, &wrapped, &lines), want, "{name}: lowered to one memory");
+        compared += want.len();
     }
     println!("{compared} calls gave the same");
 }
@@ -294,4 +318,24 @@ fn each_import_allocates_with_its_own_realloc() {
     let instance = linker.instantiate(&mut store, &module).expect("instantiates");
     let run = instance.get_typed_func::<(), u32>(&mut store, "run").expect("exported");
     assert_eq!(run.call(&mut store, ()).expect("no trap"), 1000 + 20_000 + 100_000);
+}
+
+/// C imports a resource that Rust exports: strings, records, variants, lent and given handles.
+#[test]
+fn a_composition_of_two_languages_does_the_same() {
+    let component = guest("shelf");
+    let lines = lines(
+        r#"
+        ;; call: tell(["a", "bb", "a", "ccc", "bb"]) -> "left: a=4 bb=5; right: bb=2 ccc=4; common=1; left+right: a=4 bb=7 ccc=4"
+        ;; call: tell([]) -> "left:; right:; common=0; left+right:"
+        ;; call: refused(0) -> "empty name"
+        ;; call: refused(7) -> "put, 1 on it"
+        ;; call: refused(100) -> "too many: 100"
+        ;; call: living() -> 0"#,
+    );
+    let want = expected(&lines);
+    let engine = Engine::default();
+    assert_eq!(outcomes(&engine, &component, &lines), want, "the original");
+    let linked = link(&component, verified()).expect("links");
+    assert_eq!(outcomes(&engine, &rewrap(&linked.wasm).expect("wraps"), &lines), want, "lowered");
 }

@@ -20,7 +20,7 @@ fn cargo(arguments: &[&str]) -> String {
 }
 
 /// The sources of a dependency. Cargo has those of this platform on disk, and asks for no others.
-fn sources_of(name: &str) -> PathBuf {
+pub(crate) fn sources_of(name: &str) -> PathBuf {
     let version = cargo(&["-vV"]);
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo knows its host");
     let metadata = cargo(&["metadata", "--offline", "--format-version", "1", "--filter-platform", host]);
@@ -31,7 +31,7 @@ fn sources_of(name: &str) -> PathBuf {
     manifest.parent().expect("a folder").to_owned()
 }
 
-fn sorted(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sorted(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();

@@ -1,43 +1,50 @@
 //! Many instances become one module: what can be reached is laid out, and every section is written with new indices.
 //!
 //! [`scan`] finds the indices in code, [`live`] follows them from what the host can reach, [`layout`] gives places to
-//! what stays, and [`splice`] writes the code. Scanning and splicing use several threads; the output does not depend on
-//! how many.
+//! what stays, [`renumber`] rewrites it, and [`splice`] writes the code. Scanning and splicing use several threads; the
+//! output does not depend on how many.
 
 mod chunks;
+mod dropped;
+mod items;
 mod layout;
 mod live;
 mod names;
+mod proposals;
 mod renumber;
 mod scan;
+mod sections;
 mod segments;
 mod splice;
+mod visitor;
 
 pub(super) use chunks::{join, map as in_chunks};
-pub(super) use live::{Items, Live};
+pub use dropped::Dropped;
+pub(super) use items::{Items, Live};
+pub(super) use scan::{Scan, Scans};
 pub(super) use segments::is_late;
 pub(super) use splice::Code;
 
 use super::ir::{HostId, InstanceId, ReallocId, Space};
 use super::plan::{Func, Plan, too_many};
+use super::preview1::START;
 use super::report::Floor;
 use super::runtime::{self, Pieces};
 use super::shims::Resolved;
 use super::{Options, ir};
 use crate::diagnostic::{self, Diagnostic, Result};
 use layout::{Layout, Types};
+use proposals::Proposals;
 use renumber::{Indices, Renumber, Unplaced, constant};
-use scan::{Proposals, scan_module};
-use schemars::JsonSchema;
-use segments::{DataSegments, write_data, write_element};
-use serde::Serialize;
+use sections::Sections;
+use segments::{write_data, write_element};
 use splice::Body;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
-    ConstExpr, DataCountSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function,
-    FunctionSection, GlobalSection, GlobalType, ImportSection, MemorySection, Module as Output, Section, TableSection,
-    TagSection, ValType,
+    ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function, FunctionSection,
+    GlobalSection, GlobalType, ImportSection, Module as Output, Section, ValType,
 };
 
 /// The merged module and what went into it.
@@ -75,32 +82,9 @@ impl Merged {
     }
 }
 
-/// What nothing reaches and the output therefore lacks, in numbers. Resolved shims are not among them.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Dropped {
-    /// Imports of the component that none of its code calls.
-    pub imports: usize,
-    /// Functions.
-    pub functions: usize,
-    /// Tables.
-    pub tables: usize,
-    /// Memories.
-    pub memories: usize,
-    /// Globals.
-    pub globals: usize,
-    /// Exception tags.
-    pub tags: usize,
-    /// Element segments.
-    pub elements: usize,
-    /// Data segments.
-    pub data: usize,
-    /// Bytes of DWARF.
-    pub debug: usize,
-}
-
 /// Merges the planned instances into one module.
 pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: &Options) -> Result<Merged> {
-    let scans = plan.modules.iter().map(scan_module).collect::<Result<Vec<_>>>()?;
+    let scans = plan.modules.iter().map(|m| plan.component.scans.of(m)).collect::<Result<Vec<_>>>()?;
     let live = live::live(plan, resolved, &scans)?;
     let pieces = Pieces::plan(plan, &live);
     let layout = Layout::new(plan, &live, &pieces)?;
@@ -108,6 +92,9 @@ pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: &Options)
     let merged = merger.run(&scans, options)?;
     Ok(Merged { live, pieces, ..merged })
 }
+
+/// The bodies of a module, in order.
+type ModuleScans<'m> = Vec<Cow<'m, Scan>>;
 
 struct Merger<'m, 'c, 'a> {
     plan: &'m Plan<'c, 'a>,
@@ -119,7 +106,7 @@ struct Merger<'m, 'c, 'a> {
 }
 
 impl<'m, 'c> Merger<'m, 'c, '_> {
-    fn run(&mut self, scans: &[Vec<scan::Scan>], options: &Options) -> Result<Merged> {
+    fn run(&mut self, scans: &[ModuleScans<'_>], options: &Options) -> Result<Merged> {
         let plan = self.plan;
         let mut imports = ImportSection::new();
         for id in &self.layout.hosts {
@@ -149,6 +136,9 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         sections.code.splice(&self.bodies(scans, &spaces)?)?;
         self.made_globals(&mut sections.globals);
         if initialize {
+            if let Some(start) = self.command() {
+                body.instructions().call(self.placed(&plan.func(&start.func)?)?);
+            }
             body.instructions().end();
             functions.function(self.types.get(Vec::new(), Vec::new()));
             sections.code.function(&body);
@@ -163,9 +153,11 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             names::producers(plan).append_to(&mut out);
         }
         let world = self.world()?;
-        let types_size = world.len();
-        wasm_encoder::CustomSection { name: "component-type".into(), data: world.into() }.append_to(&mut out);
-        let dropped = self.dropped();
+        let types_size = world.as_ref().map_or(0, Vec::len);
+        if let Some(world) = world {
+            wasm_encoder::CustomSection { name: "component-type".into(), data: world.into() }.append_to(&mut out);
+        }
+        let dropped = Dropped::count(plan, self.resolved, self.live, &self.layout);
         let mut proposals = self.live.proposals;
         let mut floor = self.live.floor;
         if late {
@@ -181,7 +173,7 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             tables: self.live.tables.len(),
             memories: self.live.memories.len(),
             functions: self.layout.initialize + u32::from(initialize),
-            initialize,
+            initialize: initialize && self.command().is_none(),
             types_size,
             dropped,
             live: Live::default(),
@@ -190,11 +182,21 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         })
     }
 
-    fn world(&self) -> Result<Vec<u8>> {
-        let ir::Component { resolve, world, encoding, .. } = self.plan.component;
-        wit_component::metadata::encode(resolve, *world, *encoding, None).map_err(|e| {
+    /// The world, encoded; none if there is nothing in it.
+    fn world(&self) -> Result<Option<Vec<u8>>> {
+        let ir::Component { resolve, world: id, encoding, .. } = self.plan.component;
+        let world = &resolve.worlds[*id];
+        if world.imports.is_empty() && world.exports.is_empty() {
+            return Ok(None);
+        }
+        wit_component::metadata::encode(resolve, *id, *encoding, None).map(Some).map_err(|e| {
             Diagnostic::new(diagnostic::Code::TypeInformation, "the component's world cannot be encoded").cause(e)
         })
+    }
+
+    /// What starts a command. Engines call nothing before it, so that it initialises too.
+    fn command(&self) -> Option<&'m ir::Export> {
+        self.plan.component.exports.iter().find(|e| e.name == START)
     }
 
     /// The output index of a function.
@@ -246,7 +248,7 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
     }
 
     /// All bodies that stay, in the order of their functions.
-    fn bodies<'b>(&self, scans: &'b [Vec<scan::Scan>], spaces: &'b [Indices]) -> Result<Vec<Body<'b, 'c>>>
+    fn bodies<'b>(&self, scans: &'b [ModuleScans<'b>], spaces: &'b [Indices]) -> Result<Vec<Body<'b, 'c>>>
     where
         'm: 'b,
     {
@@ -350,10 +352,11 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             let func = plan.func(&plan.component.reallocs[id.index()])?;
             export("cabi_realloc", ExportKind::Func, self.placed(&func)?)?;
         }
+        let starts = initialize && self.command().is_some();
         if initialize {
-            export("_initialize", ExportKind::Func, self.layout.initialize)?;
+            export(if starts { START } else { "_initialize" }, ExportKind::Func, self.layout.initialize)?;
         }
-        for item in &plan.component.exports {
+        for item in plan.component.exports.iter().filter(|e| !(starts && e.name == START)) {
             export(&item.name, ExportKind::Func, self.placed(&plan.func(&item.func)?)?)?;
             if let Some(post) = &item.post_return {
                 let post = self.placed(&plan.func(post)?)?;
@@ -369,58 +372,6 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         let undeclared: BTreeSet<u32> = undeclared.collect();
         if !undeclared.is_empty() {
             elements.declared(Elements::Functions(undeclared.into_iter().collect()));
-        }
-    }
-
-    fn dropped(&self) -> Dropped {
-        let (plan, live) = (self.plan, self.live);
-        let all = |count: fn(&super::module::Module<'_>) -> usize| -> usize {
-            plan.instance_ids().map(|id| count(plan.module(id))).sum()
-        };
-        let gone = |all: usize, live: &Items| all.saturating_sub(live.len() as usize);
-        Dropped {
-            imports: plan.component.hosts.len().saturating_sub(self.layout.hosts.len()),
-            functions: gone(all(|m| m.bodies.len()) - self.resolved.forward.len(), &live.funcs),
-            tables: gone(all(|m| m.tables.len()) - self.resolved.tables.len(), &live.tables),
-            memories: gone(all(|m| m.memories.len()), &live.memories),
-            globals: gone(all(|m| m.globals.len()), &live.globals),
-            tags: gone(all(|m| m.tags.len()), &live.tags),
-            elements: gone(all(|m| m.elements.len()), &live.elements),
-            data: gone(all(|m| m.data.len()), &live.data),
-            debug: all(|m| m.debug),
-        }
-    }
-}
-
-/// Sections that instances add to in turn.
-#[derive(Default)]
-pub(super) struct Sections<'d> {
-    tables: TableSection,
-    memories: MemorySection,
-    tags: TagSection,
-    globals: GlobalSection,
-    elements: ElementSection,
-    code: Code,
-    data: DataSegments<'d>,
-    data_count: bool,
-}
-
-impl Sections<'_> {
-    fn emit_into(&self, out: &mut Vec<u8>, first: [&dyn Section; 3], exports: &ExportSection) {
-        let count = DataCountSection { count: self.data.count };
-        let sections: [(&dyn Section, bool); 9] = [
-            (&self.tables, !self.tables.is_empty()),
-            (&self.memories, !self.memories.is_empty()),
-            (&self.tags, !self.tags.is_empty()),
-            (&self.globals, !self.globals.is_empty()),
-            (exports, true),
-            (&self.elements, !self.elements.is_empty()),
-            (&count, self.data_count),
-            (&self.code, !self.code.is_empty()),
-            (&self.data, self.data.count > 0),
-        ];
-        for section in first.into_iter().chain(sections.into_iter().filter(|s| s.1).map(|s| s.0)) {
-            section.append_to(out);
         }
     }
 }

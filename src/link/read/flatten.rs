@@ -3,6 +3,7 @@
 use super::super::ir::{
     Component, Def, Export, FlagId, Host, HostId, InstanceId, Instantiate, Item, ModuleId, ReallocId, Space,
 };
+use super::super::merge::Scans;
 use super::super::written::{Function, HostResource, Resources, Transcode, View, Written, realloc_signature};
 use super::super::{Handles, Options};
 use super::asynchronous::{self, Channels};
@@ -126,6 +127,7 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
         let (resolve, world) = world(self.bytes)?;
         Ok(Component {
             modules,
+            scans: Scans::default(),
             instances,
             own: InstanceId(own),
             hosts: self.hosts,

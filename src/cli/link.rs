@@ -154,6 +154,12 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     if matches!(args.wasi, Wasi::Preview1) {
         beside_preview1(&linked.report, shared);
     }
+    if let Some(why) = linked.report.boundary {
+        shared.note(format!("an instance of the linker's own faces the host: {why}"));
+    }
+    if let Some(why) = &linked.report.untyped {
+        shared.note(format!("the module carries no types, since WIT has no words for its world: {why}"));
+    }
     if linked.report.memories_merged > 0 {
         shared.note(format!("{} memories became one", linked.report.memories_merged));
     }

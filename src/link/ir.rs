@@ -111,6 +111,8 @@ pub(super) struct Component<'a> {
     pub(super) boundary: Option<&'static str>,
     pub(super) resolve: wit_parser::Resolve,
     pub(super) world: wit_parser::WorldId,
+    /// Why the world is empty, if WIT has no words for it.
+    pub(super) untyped: Option<String>,
 }
 
 impl Component<'_> {

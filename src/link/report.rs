@@ -61,6 +61,12 @@ pub struct Report {
     pub floor: Floor,
     /// Proposals beyond WebAssembly 1.0 whose instructions the output holds.
     pub features: Vec<&'static str>,
+    /// Why the module carries no types: WIT has no words for the component's world.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untyped: Option<String>,
+    /// Why an instance of the linker's own stands between the host and the others, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<&'static str>,
     /// Functions that the host must provide.
     pub imports: Vec<Function>,
     /// Functions that the host may call.
@@ -185,6 +191,8 @@ pub(super) fn report(
         shims_resolved: resolved.forward.len(),
         reallocs: component.reallocs.len(),
         wrapped_imports: merged.wrapped,
+        untyped: component.untyped.clone(),
+        boundary: component.boundary,
         initialize: merged.initialize,
         explain: None,
         dropped: merged.dropped,

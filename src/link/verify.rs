@@ -41,6 +41,11 @@ pub fn rewrap(wasm: &[u8]) -> Result<Vec<u8>> {
 
 /// Re-wraps and compares worlds as WIT text.
 pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
+    if let Some(cause) = &component.untyped {
+        return Err(Diagnostic::new(Code::TypeInformation, "the component's world has no WIT to compare with")
+            .cause(cause)
+            .hint("link without `--verify`: the module then carries no types"));
+    }
     let wrapped = rewrap(wasm)?;
     let decoded = quietly("decoding the re-wrapped component", || wit_component::decode(&wrapped))?
         .map_err(|e| Diagnostic::new(Code::VerifyFailed, "the re-wrapped component cannot be decoded").cause(e))?;

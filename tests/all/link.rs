@@ -339,3 +339,88 @@ fn a_composition_of_two_languages_does_the_same() {
     let linked = link(&component, verified()).expect("links");
     assert_eq!(outcomes(&engine, &rewrap(&linked.wasm).expect("wraps"), &lines), want, "lowered");
 }
+
+/// WIT has no words for a type that is exported by itself: the module is linked, and carries no types.
+#[test]
+fn a_world_without_wit_is_linked_without_types() {
+    let component = wat::parse_str(
+        r#"(component
+          (type $r' (resource (rep i32)))
+          (export $r "r" (type $r'))
+          (core func $new (canon resource.new $r))
+          (core module $m (import "" "new" (func $new (param i32) (result i32)))
+            (func (export "make") (result i32) (call $new (i32.const 7))))
+          (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+          (func (export "make") (result (own $r)) (canon lift (core func $i "make"))))"#,
+    )
+    .expect("text");
+    let error = link(&component, verified()).expect_err("there is nothing to compare");
+    assert_eq!(error.code.id(), "LL0312");
+    let linked = link(&component, Options::default()).expect("links");
+    assert!(linked.report.untyped.is_some());
+    let names: Vec<String> = linked.report.imports.iter().map(|i| format!("{} {}", i.module, i.name)).collect();
+    assert_eq!(names, ["[export]$root [resource-new]r"]);
+    assert!(!linked.wasm.windows(14).any(|w| w == b"component-type"));
+}
+
+/// Start functions run once, whoever calls `_initialize`, unless guards are off.
+#[test]
+fn initialization_is_not_repeated() {
+    let component = wat::parse_str(
+        r#"(component
+          (core module $m
+            (global $g (mut i32) (i32.const 0))
+            (func $start (global.set $g (i32.add (global.get $g) (i32.const 1))))
+            (start $start)
+            (func (export "starts") (result i32) (global.get $g)))
+          (core instance $i (instantiate $m))
+          (func (export "starts") (result u32) (canon lift (core func $i "starts"))))"#,
+    )
+    .expect("text");
+    let engine = Engine::default();
+    for (no_guards, again) in [(false, None), (true, Some(2))] {
+        let linked = link(&component, Options { no_guards, ..verified() }).expect("links");
+        let module = wasmtime::Module::new(&engine, &linked.wasm).expect("compiles");
+        let mut store = Store::new(&engine, ());
+        let instance = wasmtime::Instance::new(&mut store, &module, &[]).expect("instantiates");
+        let initialize = instance.get_typed_func::<(), ()>(&mut store, "_initialize").expect("exported");
+        let starts = instance.get_typed_func::<(), u32>(&mut store, "starts").expect("exported");
+        initialize.call(&mut store, ()).expect("the first");
+        assert_eq!(starts.call(&mut store, ()).expect("no trap"), 1);
+        assert_eq!(initialize.call(&mut store, ()).is_ok(), again.is_some());
+        if let Some(again) = again {
+            assert_eq!(starts.call(&mut store, ()).expect("no trap"), again);
+        }
+    }
+}
+
+/// Handles of exported resources in tables of the module: given, looked at, dropped, and gone.
+#[test]
+fn the_module_keeps_handles_if_told_to() {
+    let text = std::fs::read_to_string(root("fixtures/link/pass/resource-exported.wat")).expect("a fixture");
+    let component = wat::parse_str(&text).expect("text");
+    let options = Options { handles: lowlift::link::Handles::Module, ..Options::default() };
+    let linked = link(&component, options).expect("links");
+    assert!(linked.report.imports.is_empty(), "{:?}", linked.report.imports);
+    let engine = Engine::default();
+    let module = wasmtime::Module::new(&engine, &linked.wasm).expect("compiles");
+    let start = || {
+        let mut store = Store::new(&engine, ());
+        let instance = wasmtime::Instance::new(&mut store, &module, &[]).expect("instantiates");
+        (store, instance)
+    };
+    let (mut store, instance) = start();
+    let rep = instance.get_typed_func::<u32, u32>(&mut store, "my:pkg/iface#[resource-rep]r").expect("exported");
+    let drop = instance.get_typed_func::<u32, ()>(&mut store, "my:pkg/iface#[resource-drop]r").expect("exported");
+    let make = instance.get_typed_func::<(), u32>(&mut store, "my:pkg/iface#make").expect("exported");
+    let (first, second) = (make.call(&mut store, ()).expect("made"), make.call(&mut store, ()).expect("made"));
+    assert_eq!((first, second), (1, 2));
+    assert_eq!(rep.call(&mut store, first).expect("there"), 7);
+    drop.call(&mut store, first).expect("dropped");
+    assert_eq!(make.call(&mut store, ()).expect("made"), first, "the number is free again");
+    drop.call(&mut store, second).expect("dropped");
+    drop.call(&mut store, second).expect_err("it is gone");
+    let (mut store, instance) = start();
+    let rep = instance.get_typed_func::<u32, u32>(&mut store, "my:pkg/iface#[resource-rep]r").expect("exported");
+    rep.call(&mut store, 0).expect_err("no handle");
+}

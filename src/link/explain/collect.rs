@@ -96,6 +96,8 @@ fn instance(left: Left<'_, '_, '_>, counts: &Canonical, id: InstanceId) -> Insta
     };
     let name = match origin {
         Origin::Linker => Some(own_name(plan, id)),
+        // Modules that were generated belong to no component instance.
+        Origin::Component if instantiate.module.0 >= counts.modules => Some("taken out"),
         _ => counts.module_name(instantiate.module.0).or(module.name),
     };
     let kept = |items: &Items| items.of(id).collect::<HashSet<u32>>();
@@ -130,13 +132,18 @@ fn instance(left: Left<'_, '_, '_>, counts: &Canonical, id: InstanceId) -> Insta
     }
 }
 
-/// What the linker's own instances are called, by their order.
+/// What the linker's own instances are called. Two memories stand before the functions, adapters and a runner after them.
 fn own_name(plan: &Plan<'_, '_>, id: InstanceId) -> &'static str {
-    let names = ["boundary memory", "handle tables", "written functions", "boundary adapters"];
-    let count = plan.instances.len() - plan.component.own.index();
-    // Nothing but adapters is written if nothing else is needed.
-    let nth = (id.0 - plan.component.own.0) as usize + if count < 3 { 3 } else { 0 };
-    names.get(nth).copied().unwrap_or("written")
+    let own = plan.instance_ids().filter(|id| *id >= plan.component.own);
+    let functions = own.into_iter().find(|id| plan.module(*id).name == Some("lowlift"));
+    let after = functions.map_or(plan.component.own.0, |functions| functions.0 + 1);
+    match functions.map(|functions| functions.0.wrapping_sub(id.0)) {
+        Some(0) => "written functions",
+        Some(1) => "handle tables",
+        Some(2) => "boundary memory",
+        _ if plan.component.boundary.is_some() && id.0 == after => "boundary adapters",
+        _ => "command",
+    }
 }
 
 fn fate(left: Left<'_, '_, '_>, id: InstanceId) -> Fate {

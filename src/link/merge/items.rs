@@ -70,13 +70,13 @@ pub(in crate::link) struct Live {
 }
 
 impl Live {
-    /// Functions that no instance defines and that something calls, in no order.
-    pub(in crate::link) fn others(&self) -> impl Iterator<Item = &Func> {
-        self.others.iter()
-    }
-
     /// How many may-leave flags stay.
     pub(in crate::link) fn flags(&self) -> u32 {
         u32::try_from(self.made_globals.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Functions that no instance defines and that something calls, in no order.
+    pub(in crate::link) fn others(&self) -> impl Iterator<Item = &Func> {
+        self.others.iter()
     }
 }

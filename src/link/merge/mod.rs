@@ -120,6 +120,11 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         let mut sections = Sections { data_count: self.live.data_named, ..Sections::default() };
         self.pieces_code(&mut sections.code)?;
         let mut body = Function::new([]);
+        let once = self.initializes_once(options);
+        if let Some(done) = once {
+            let mut code = body.instructions();
+            code.global_get(done).if_(wasm_encoder::BlockType::Empty).unreachable().end().i32_const(1).global_set(done);
+        }
         let (mut initialize, mut started, mut late) = (false, false, false);
         let mut spaces = Vec::with_capacity(plan.instances.len());
         for id in plan.instance_ids() {
@@ -134,7 +139,7 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         }
         initialize |= late;
         sections.code.splice(&self.bodies(scans, &spaces)?)?;
-        self.made_globals(&mut sections.globals);
+        self.made_globals(&mut sections.globals, once.is_some());
         if initialize {
             if let Some(start) = self.command() {
                 body.instructions().call(self.placed(&plan.func(&start.func)?)?);
@@ -311,7 +316,15 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         Ok(late)
     }
 
-    fn made_globals(&self, globals: &mut GlobalSection) {
+    /// The flag that lets `_initialize` run once, if there is an `_initialize` and guards are wanted. What runs late needs a
+    /// start function before it, so start functions tell.
+    fn initializes_once(&self, options: &Options) -> Option<u32> {
+        let starts = self.plan.instance_ids().any(|id| self.plan.module(id).start.is_some());
+        let wanted = starts && !options.no_guards && self.command().is_none();
+        wanted.then(|| self.layout.selector + u32::from(self.pieces.needs_selector()))
+    }
+
+    fn made_globals(&self, globals: &mut GlobalSection, once: bool) {
         let flag = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
         for _ in &self.layout.made_globals {
             globals.global(flag, &ConstExpr::i32_const(runtime::FLAG_MAY_LEAVE));
@@ -319,6 +332,9 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         if self.pieces.needs_selector() {
             let first = self.plan.default_realloc.map_or(0, |r| r.0);
             globals.global(flag, &ConstExpr::i32_const(i32::from_ne_bytes(first.to_ne_bytes())));
+        }
+        if once {
+            globals.global(flag, &ConstExpr::i32_const(0));
         }
     }
 

@@ -9,7 +9,7 @@ use super::super::{Handles, Options};
 use super::asynchronous::{self, Channels};
 use super::boundary::{Argument, Boundary, Fused, Given, core_signature};
 use super::survey::{Survey, encoding};
-use super::{Input, world};
+use super::{Input, empty_world, world};
 use crate::abi::{Core, CoreSignature, ImportName};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use std::borrow::Cow;
@@ -124,7 +124,14 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
         let mut modules: Vec<Cow<'a, [u8]>> = self.input.modules.values().map(|m| self.module_bytes(m.wasm)).collect();
         let own = count(instances.len())?;
         self.add_own(destructors, &mut modules, &mut instances)?;
-        let (resolve, world) = world(self.bytes)?;
+        let (resolve, world, untyped) = match world(self.bytes) {
+            Ok((resolve, world)) => (resolve, world, None),
+            Err(error) if self.exports_types() => {
+                let (resolve, world) = empty_world()?;
+                (resolve, world, Some(error.cause.unwrap_or(error.message)))
+            }
+            Err(error) => return Err(error),
+        };
         Ok(Component {
             modules,
             scans: Scans::default(),
@@ -138,7 +145,14 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
             boundary: self.survey.boundary,
             resolve,
             world,
+            untyped,
         })
+    }
+
+    /// Whether the root exports a type by itself, which WIT cannot say.
+    fn exports_types(&self) -> bool {
+        let component = self.input.component;
+        component.exports.raw_iter().any(|(_, (index, _))| matches!(component.export_items[*index], WtExport::Type(_)))
     }
 
     /// Destructors of exported resources. Those of others can only be called from inside, by a drop.

@@ -144,6 +144,15 @@ fn validate(bytes: &[u8]) -> Result<WasmFeatures> {
     }
 }
 
+/// A world without anything in it.
+fn empty_world() -> Result<(wit_parser::Resolve, wit_parser::WorldId)> {
+    let mut resolve = wit_parser::Resolve::default();
+    let ours = |e: &dyn std::fmt::Display| Diagnostic::new(Code::Internal, "an empty world").cause(e);
+    let package = resolve.push_str("root.wit", "package root:component; world root {}").map_err(|e| ours(&e))?;
+    let world = resolve.select_world(&[package], None).map_err(|e| ours(&e))?;
+    Ok((resolve, world))
+}
+
 /// A core module can neither take nor give modules or components.
 fn only_functions_and_instances(bytes: &[u8]) -> Result<()> {
     let invalid = |e: wasmparser::BinaryReaderError| Diagnostic::invalid_wasm(&e);

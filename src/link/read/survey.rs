@@ -205,18 +205,26 @@ fn resources_of(input: &Input<'_, '_>, functions: &[TypeFuncIndex]) -> BTreeSet<
     found
 }
 
+/// Types that the component defines and exports: from an interface, or from its root.
 fn exported(input: &Input<'_, '_>) -> BTreeMap<u32, (String, String)> {
     let component = input.component;
     let mut exported = BTreeMap::new();
-    for (interface, (index, _)) in component.exports.raw_iter() {
-        let Export::Instance { exports, .. } = &component.export_items[*index] else { continue };
-        for (name, (index, _)) in exports.raw_iter() {
-            let Export::Type(TypeDef::Resource(table)) = &component.export_items[*index] else { continue };
-            if let TypeResourceTable::Concrete { ty, .. } = input.tables[table.index()]
-                && component.defined_resource_index(ty).is_some()
-            {
-                exported.entry(ty.as_u32()).or_insert_with(|| (interface.to_string(), name.to_string()));
+    let mut export = |interface: &str, name: &str, item: &Export| {
+        let Export::Type(TypeDef::Resource(table)) = item else { return };
+        if let TypeResourceTable::Concrete { ty, .. } = input.tables[table.index()]
+            && component.defined_resource_index(ty).is_some()
+        {
+            exported.entry(ty.as_u32()).or_insert_with(|| (interface.to_owned(), name.to_owned()));
+        }
+    };
+    for (name, (index, _)) in component.exports.raw_iter() {
+        match &component.export_items[*index] {
+            Export::Instance { exports, .. } => {
+                for (field, (index, _)) in exports.raw_iter() {
+                    export(name.as_str(), field.as_str(), &component.export_items[*index]);
+                }
             }
+            item => export("$root", name.as_str(), item),
         }
     }
     exported

@@ -73,18 +73,12 @@ codes! {
         "An adapter exports the preview1 functions (`fd_write` and so on). It is recognised by its exports, whatever the file is called.";
 
     // 03: link
-    SeveralMemories = "LL0301", "more than one memory",
-        "The component has several linear memories. One core module for any engine has one; composed components of several memories are not lowered yet.";
-    MixedEncodings = "LL0302", "several string encodings",
-        "Functions at the boundary use different string encodings, and one core module can declare only one.";
-    AsyncComponent = "LL0303", "an asynchronous component",
-        "Async lifts, lowers, streams, futures and tasks need a scheduler in the host. Only synchronous components are lowered.";
+    SeveralMemories = "LL0301", "preview1 and several memories",
+        "A host of preview1 knows one memory, and the modules that call it have several. Link without `--wasi preview1`.";
+    AsyncComponent = "LL0303", "asynchronous calls that cannot be lowered",
+        "Asynchronous functions, streams and futures of one component instance pass through to the host, which schedules them. Between the instances of a composition they would need a scheduler inside the module, and a stream that no function at the root mentions has no name there.";
     ModuleImportExport = "LL0304", "imports or exports a core module or component",
         "A core module cannot take or give modules or components, so there is nothing to lower these to.";
-    InternalResource = "LL0305", "a resource that never crosses the boundary, or crosses inside a composition",
-        "Handles that pass between instances inside one component need a handle table within the module. Only resources imported or exported at the boundary are lowered.";
-    SeveralReallocs = "LL0306", "exports that want different reallocs",
-        "The host calls one `cabi_realloc` before it calls an export, but the exports of this component name different ones.";
     NestedInstance = "LL0307", "nested instances at the boundary",
         "The component imports or exports an instance inside an instance. Core names have two levels: interface and function.";
     UnsupportedType = "LL0308", "a feature that cannot be lowered",
@@ -94,7 +88,7 @@ codes! {
     VerifyFailed = "LL0311", "the linked module does not re-wrap to the same world",
         "`--verify` wrapped the output into a component again and compared its world with the original. They differ, so nothing was written.";
     TypeInformation = "LL0312", "the component's WIT cannot be recovered",
-        "The types of the component could not be decoded back into WIT, so the output could not carry its `component-type`.";
+        "The types of the component could not be decoded back into WIT, so the output could not carry its `component-type`. Where all that WIT cannot say is a type that the root exports by itself, the component is linked without types, and only `--verify` is refused.";
     DuplicateName = "LL0313", "two items share a canonical name",
         "Two different items of the component map to the same core import or export name.";
     TooLarge = "LL0314", "the component is too large",

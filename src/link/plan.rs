@@ -48,12 +48,13 @@ pub(super) struct Plan<'c, 'a> {
     /// The realloc that the exports use, and that is selected while no import runs.
     pub(super) default_realloc: Option<ReallocId>,
     /// For each module, where in its import list the items of each index space are.
-    positions: Vec<[Vec<u32>; SPACES.len()]>,
+    positions: Vec<[Vec<u32>; SPACES]>,
     /// Values of immutable globals, as far as they are known.
     constants: HashMap<Global, Const>,
 }
 
-const SPACES: [Space; 5] = [Space::Func, Space::Table, Space::Memory, Space::Global, Space::Tag];
+/// How many index spaces there are.
+const SPACES: usize = 5;
 
 /// What an item is, after imports are followed.
 enum Source<'c> {
@@ -225,18 +226,15 @@ impl<'c, 'a> Plan<'c, 'a> {
         }
     }
 
+    /// The front end sees to it that exports have one realloc.
     fn choose_realloc(&self) -> Result<Option<ReallocId>> {
-        let mut of_exports =
-            self.component.exports.iter().filter_map(|e| e.realloc.map(|r| (self.canonical(r), &e.name)));
-        let Some((first, name)) = of_exports.next() else {
+        let mut of_exports = self.component.exports.iter().filter_map(|e| e.realloc.map(|r| self.canonical(r)));
+        let Some(first) = of_exports.next() else {
             return Ok((!self.component.reallocs.is_empty()).then_some(ReallocId(0)));
         };
-        match of_exports.find(|(other, _)| *other != first) {
-            Some((_, other)) => Err(Diagnostic::new(
-                Code::SeveralReallocs,
-                format!("`{name}` and `{other}` allocate their parameters with different functions"),
-            )),
-            None => Ok(Some(first)),
+        match of_exports.any(|other| other != first) {
+            true => Err(Diagnostic::new(Code::Internal, "exports that allocate with several functions")),
+            false => Ok(Some(first)),
         }
     }
 
@@ -312,8 +310,8 @@ impl<'c, 'a> Plan<'c, 'a> {
     }
 }
 
-fn positions(module: &Module<'_>) -> Result<[Vec<u32>; SPACES.len()]> {
-    let mut positions = <[Vec<u32>; SPACES.len()]>::default();
+fn positions(module: &Module<'_>) -> Result<[Vec<u32>; SPACES]> {
+    let mut positions = <[Vec<u32>; SPACES]>::default();
     for (position, (_, _, ty)) in module.imports.iter().enumerate() {
         positions[space_of(ty) as usize].push(u32::try_from(position).map_err(|_| too_many())?);
     }

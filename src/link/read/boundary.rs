@@ -29,6 +29,9 @@ pub(super) enum Given {
     Realloc,
     Import(TrampolineIndex),
     AfterImport(TrampolineIndex),
+    /// The post-return of an export with these options. Adapters leave its instance free to call imports meanwhile, which
+    /// `canon lift` does not.
+    PostReturn(OptionsIndex),
 }
 
 /// What an import of the adapters' module is given.
@@ -231,16 +234,7 @@ impl Writer<'_, '_> {
                 Some(self.func(Given::Core(def)))
             }
         };
-        let post_return = match options.post_return {
-            None => None,
-            Some(post) => {
-                let found = self.component.initializers.iter().find_map(|i| match i {
-                    wt::GlobalInitializer::ExtractPostReturn(p) if p.index == post => Some(p.def.clone()),
-                    _ => None,
-                });
-                Some(self.func(Given::Core(found.ok_or_else(unknown)?)))
-            }
-        };
+        let post_return = options.post_return.map(|_| self.func(Given::PostReturn(index)));
         Ok(AdapterOptions {
             instance: options.instance,
             ancestors: Vec::new(),
@@ -384,6 +378,7 @@ fn same(a: &Given, b: &Given) -> bool {
         (Given::Core(a), Given::Core(b)) => a == b,
         (Given::Memory, Given::Memory) | (Given::Realloc, Given::Realloc) => true,
         (Given::Import(a), Given::Import(b)) | (Given::AfterImport(a), Given::AfterImport(b)) => a == b,
+        (Given::PostReturn(a), Given::PostReturn(b)) => a == b,
         _ => false,
     }
 }

@@ -525,6 +525,11 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
                 let core = CoreSignature { params: fused.lifted.results.clone(), results: Vec::new() };
                 self.written.function(Function::AfterImport { core })
             }
+            Given::PostReturn(options) => {
+                let options = &self.input.component.options[*options];
+                let core = core_signature(self.input.types, options.core_type)?;
+                self.post_return(options, &core)?.ok_or_else(unknown)
+            }
         }
     }
 
@@ -599,18 +604,21 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
                 Export { name: called, func: callback, realloc: None, post_return: None },
             ]);
         }
-        let mut post_return = None;
-        if let Some(index) = options.post_return {
-            let unknown = || Diagnostic::new(Code::Internal, "a post-return that was never extracted");
-            let post = self.posts.get(&index).cloned().ok_or_else(unknown)?;
-            let core = CoreSignature { params: core.results.clone(), results: Vec::new() };
-            post_return = Some(self.confined(post, core, options.instance)?);
-        }
+        let post_return = self.post_return(options, &core)?;
         // Asynchronous exports may be entered while others wait.
         if !self.options.no_guards && !self.concurrent {
             func = self.written.function(Function::GuardedExport { func, core })?;
         }
         Ok(vec![Export { name, func, realloc, post_return }])
+    }
+
+    /// The post-return of an export whose core signature is this.
+    fn post_return(&mut self, options: &wt::CanonicalOptions, core: &CoreSignature) -> Result<Option<Def>> {
+        let Some(index) = options.post_return else { return Ok(None) };
+        let unknown = || Diagnostic::new(Code::Internal, "a post-return that was never extracted");
+        let post = self.posts.get(&index).cloned().ok_or_else(unknown)?;
+        let core = CoreSignature { params: core.results.clone(), results: Vec::new() };
+        self.confined(post, core, options.instance).map(Some)
     }
 
     /// What is asynchronous is lowered where nothing passes between component instances.

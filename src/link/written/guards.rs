@@ -36,17 +36,22 @@ pub(super) fn leave() -> &'static str {
     "(global.set $entered (i32.const 0))"
 }
 
-/// Calls a realloc or a post-return, during which the instance may not leave.
+/// Calls a realloc or a post-return, during which the instance may not leave. If it traps, the module stays entered.
 pub(super) fn confined(text: &mut Text, name: &str, core: &CoreSignature, func: &str, flag: &str) {
+    text.define(ENTERED.0, ENTERED.1);
     let saved = core.params.len();
+    let entered = saved + 1;
     text.function(format!(
-        "(func {name}{} (local {})
+        "(func {name}{} (local {i32} {i32})
            (local.set {saved} (global.get {flag}))
+           (local.set {entered} (global.get $entered))
            (global.set {flag} (i32.const 0))
+           (global.set $entered (i32.const 1))
            (call {func}{})
-           (global.set {flag} (local.get {saved})))",
+           (global.set {flag} (local.get {saved}))
+           (global.set $entered (local.get {entered})))",
         signature(core),
-        Core::I32.name(),
         parameters(core),
+        i32 = Core::I32.name(),
     ));
 }

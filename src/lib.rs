@@ -16,6 +16,7 @@ pub mod engine;
 pub mod host;
 pub mod layout;
 pub mod link;
+pub mod profile;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod wit;

@@ -49,7 +49,7 @@ impl Adapter {
         }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Adapter::Command => provider::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
             Adapter::Reactor => provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,

@@ -1,14 +1,18 @@
 //! `lowlift link`: lower a component to one core module.
 
-use super::{Outcome, Run, Shared, io};
+use super::{Failure, Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, PREVIEW1, survey};
-use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::link::{Handles, Linked, Options, Report, link};
-use std::path::PathBuf;
+use crate::diagnostic::{Code, Diagnostic, Result, nearest};
+use crate::link::{Handles, Linked, NameFile, NameMap, Options, Report, link};
+use crate::profile::Profile;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
   lowlift link app.component.wasm -o app.core.wasm --verify --report app.json
+  lowlift link app.component.wasm -o app.core.wasm --target mvp
+  lowlift link app.component.wasm -o app.core.wasm --target spacewasm --name-map short --name-map-out names.json
   cat app.component.wasm | lowlift link > app.core.wasm";
 
 /// Lower a component to one core module with canonical imports and exports.
@@ -21,6 +25,9 @@ pub(super) struct Args {
     /// Re-wrap the result into a component and compare its world with the original's.
     #[arg(long)]
     verify: bool,
+    /// Which WASI the module imports: what the component does, or preview1, without the adapter that it holds.
+    #[arg(long, value_enum, default_value_t)]
+    wasi: Wasi,
     /// Whether the module checks what the canonical ABI checks around calls: that an instance may leave, that the module is
     /// not entered twice, nor after a trap.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Guards::On)]
@@ -37,8 +44,38 @@ pub(super) struct Args {
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Lower the result to what an engine takes, or refuse: `mvp`, `lime1`, `wasm2`, `wasm3`, a built-in engine, or a profile.
+    ///
+    /// Built-in engines: browser, node, spacewasm, tinywasm, toywasm, wamr-interp, wasm3-0.4, wasmi, wazero. A profile is a
+    /// TOML file, whose name ends in `.toml`.
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    target: Option<String>,
+    /// Give imports and exports other names: `short`, `cm32p2`, or as a file says.
+    ///
+    /// A file is TOML: `[imports]` with `"module field" = "module field"`, `[exports]` with `"name" = "name"`.
+    #[arg(long, value_name = "short|cm32p2|FILE.toml")]
+    name_map: Option<String>,
+    /// Write full and new names with their signatures as JSON (`-` for standard output).
+    #[arg(long, value_name = "FILE", requires = "name_map")]
+    name_map_out: Option<PathBuf>,
     #[command(flatten)]
     output: io::Output,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Wasi {
+    #[default]
+    Keep,
+    Preview1,
+}
+
+impl From<Wasi> for crate::link::Wasi {
+    fn from(wasi: Wasi) -> Self {
+        match wasi {
+            Wasi::Keep => crate::link::Wasi::Keep,
+            Wasi::Preview1 => crate::link::Wasi::Preview1,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -54,26 +91,24 @@ enum Resources {
 }
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
-    if args.report.is_some() && args.report == args.output.output {
-        return Err(Diagnostic::new(Code::Usage, "the module and the report would be written to the same place").into());
+    let outputs = [
+        ("module", args.output.output.as_ref()),
+        ("report", args.report.as_ref()),
+        ("name map", args.name_map_out.as_ref()),
+    ];
+    for (i, (what, path)) in outputs.iter().enumerate() {
+        if let Some((other, _)) = outputs[..i].iter().find(|(_, other)| path.is_some() && path == other) {
+            let text = format!("the {other} and the {what} would be written to the same place");
+            return Err(Diagnostic::new(Code::Usage, text).into());
+        }
     }
     let (input, kind) = io::read_wasm(args.input.as_deref())?;
-    let handles = match args.resources {
-        Resources::Host => Handles::Host,
-        Resources::Module => Handles::Module,
-    };
-    let no_guards = args.guards == Guards::Off;
-    let options =
-        Options { verify: args.verify, strip: args.strip, single_memory: args.single_memory, no_guards, handles };
-    let linked = component(&input, kind, options)?;
+    let linked = component(&input, kind, options(args)?)?;
     if let Some(path) = &args.report {
-        let json = serde_json::to_string_pretty(&linked.report)
-            .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;
-        let json = format!("{json}\n");
-        match path.to_str() {
-            Some("-") => io::print(json.as_bytes())?,
-            _ => io::write_file(path, json.as_bytes())?,
-        }
+        write_json(path, &linked.report)?;
+    }
+    if let (Some(path), Some(names)) = (&args.name_map_out, &linked.report.names) {
+        write_json(path, names)?;
     }
     args.output.wasm(&linked.wasm)?;
     shared.note(summary(&linked.report));
@@ -84,15 +119,92 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         shared.note(format!("{} of debug sections are left out", io::size(linked.report.dropped.debug)));
     }
     if args.verify {
-        shared.note("verified: it wraps into a component with the same world");
+        shared.note(match args.wasi {
+            Wasi::Keep => "verified: it wraps into a component with the same world",
+            Wasi::Preview1 => "verified: with the official adapter it wraps into a component of the same kind",
+        });
+    }
+    if matches!(args.wasi, Wasi::Preview1) {
+        let others = linked.report.imports.iter().filter(|f| f.module != PREVIEW1);
+        let others: BTreeSet<String> = others.map(|f| format!("`{}`", f.module)).collect();
+        if !others.is_empty() {
+            let others: Vec<String> = others.into_iter().collect();
+            shared.note(format!("beside preview1 the host must provide {}", others.join(", ")));
+        }
     }
     if linked.report.memories_merged > 0 {
         shared.note(format!("{} memories became one", linked.report.memories_merged));
     }
+    if !linked.report.lowered.is_empty() {
+        let lowered = linked.report.lowered.iter().map(|(feature, count)| format!("{feature} ({count})"));
+        shared.note(format_args!("lowered: {}", lowered.collect::<Vec<_>>().join(", ")));
+    }
     if linked.report.initialize {
-        shared.note("the host must call `_initialize` once, before any other export");
+        let names = linked.report.names.iter().flat_map(|names| &names.exports);
+        let name = names.filter(|e| e.name == "_initialize").map(|e| e.new_name.as_str()).next();
+        let name = name.unwrap_or("_initialize");
+        shared.note(format_args!("the host must call `{name}` once, before any other export"));
     }
     Ok(Outcome::Fine)
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(value)
+        .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;
+    let json = format!("{json}\n");
+    match path.to_str() {
+        Some("-") => io::print(json.as_bytes()),
+        _ => Ok(io::write_file(path, json.as_bytes())?),
+    }
+}
+
+fn options(args: &Args) -> Result<Options> {
+    let target = args.target.as_deref().map(profile).transpose()?;
+    let names = args.name_map.as_deref().map(name_map).transpose()?;
+    let handles = match args.resources {
+        Resources::Host => Handles::Host,
+        Resources::Module => Handles::Module,
+    };
+    Ok(Options {
+        verify: args.verify,
+        strip: args.strip,
+        single_memory: args.single_memory,
+        no_guards: args.guards == Guards::Off,
+        handles,
+        wasi: args.wasi.into(),
+        target,
+        names,
+    })
+}
+
+/// A built-in profile, or one from a file.
+pub(super) fn profile(name: &str) -> Result<Profile> {
+    if let Some(profile) = Profile::built_in(name) {
+        return Ok(profile);
+    }
+    if Path::new(name).extension().is_some_and(|e| e == "toml") {
+        return Profile::parse(name, &text(name)?);
+    }
+    let error = Diagnostic::new(Code::Usage, format!("there is no target `{name}`"));
+    let error = error.fact("targets", Profile::names().collect::<Vec<_>>().join(", "));
+    Err(match nearest(name, Profile::names()) {
+        Some(near) => error.hint(format!("did you mean `--target {near}`?")),
+        None => error.hint("a profile of your own is a file whose name ends in `.toml`"),
+    })
+}
+
+fn name_map(name: &str) -> Result<NameMap> {
+    match name {
+        "short" => Ok(NameMap::Short),
+        "cm32p2" => Ok(NameMap::Cm32p2),
+        path => NameFile::parse(path, &text(path)?).map(NameMap::File),
+    }
+}
+
+fn text(path: &str) -> Result<String> {
+    let input = io::read(Some(Path::new(path)))?;
+    String::from_utf8(input.bytes)
+        .map_err(|e| Diagnostic::new(Code::CannotRead, format!("not UTF-8: {}", e.utf8_error())).in_file(path, ""))
 }
 
 /// Links an input, or says what it is instead.

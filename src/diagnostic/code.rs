@@ -99,8 +99,20 @@ codes! {
         "Two different items of the component map to the same core import or export name.";
     TooLarge = "LL0314", "the component is too large",
         "The component asks for more instances, functions or nesting than a core module may hold.";
-    MemoriesApart = "LL0320", "memories that cannot become one",
+    TargetLacks = "LL0320", "the target lacks a feature",
+        "The module uses a feature of core WebAssembly that the target of `--target` does not have, and that has no sound replacement there. Each such feature is listed with the first place that uses it. Name a larger target, or build the guest without the feature.";
+    TargetLimit = "LL0321", "beyond a limit of the target",
+        "The module is valid, but it exceeds a limit that the profile of `--target` states. Long names are shortened by `--name-map short`.";
+    ProfileInvalid = "LL0322", "an engine profile that cannot be read",
+        "A profile is a TOML file with `features` and, where the engine has them, `max-name-length`, `max-params`, `max-functions`, `max-memories`, `max-memory-pages`, `max-tables` and `reentrant`. Other keys are refused, since a misspelt limit would not be kept.";
+    NameMapInvalid = "LL0323", "a name map that does not fit",
+        "A name map is a TOML file with the tables `imports` (`\"module field\" = \"module field\"`) and `exports` (`\"name\" = \"name\"`). Every full name must be one of the module's, and no two may be given the same name. With `cm32p2`, every name must be one that the world implies.";
+    MemoriesApart = "LL0324", "memories that cannot become one",
         "`--single-memory` puts all memories of the output into one. They must be the module's own 32-bit memories, of which the host knows one at most, and be accessed by plain instructions. Without the switch the output keeps its memories.";
+    NoAdapter = "LL0325", "no preview1 adapter to strip",
+        "`--wasi preview1` keeps the `wasi_snapshot_preview1` imports of a component that was made from a preview1 module and an adapter. This component imports WASI 0.2 by itself: its sources were built for `wasm32-wasip2` or against WIT. Rebuild it for `wasm32-wasip1`, or run it on a host of WASI 0.2 (`lowlift serve` is one for HTTP).";
+    AdapterEntangled = "LL0326", "the preview1 adapter cannot be stripped",
+        "Without its adapter the component would not do the same. Either something else of the component needs the adapter, or what stands in its place is not one: it is virtualised, stubbed out, was run before the component was made (a snapshot), or supplies functions that preview1 does not have. Link without `--wasi preview1`.";
 
     // 04: check
     ImportMissing = "LL0401", "an import that the host does not provide",

@@ -107,3 +107,12 @@ pub(super) struct Component<'a> {
     pub(super) resolve: wit_parser::Resolve,
     pub(super) world: wit_parser::WorldId,
 }
+
+impl Component<'_> {
+    /// Every definition that something is given or named by.
+    pub(super) fn defs_mut(&mut self) -> impl Iterator<Item = &mut Def> {
+        let args = self.instances.iter_mut().flat_map(|i| &mut i.args);
+        let exports = self.exports.iter_mut().flat_map(|e| std::iter::once(&mut e.func).chain(&mut e.post_return));
+        args.chain(&mut self.reallocs).chain(exports)
+    }
+}

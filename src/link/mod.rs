@@ -1,14 +1,18 @@
 //! Lowers a component to one core module.
 //!
-//! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`plan`]
-//! traces every import to its source, [`shims`] resolves shim modules to direct calls, [`runtime`] decides which functions
-//! the linker must write, [`merge`] writes the module, [`verify`] proves it. What cannot be lowered is refused with a code
+//! The phases, each of which borrows from those before it: [`read`] validates and flattens the component, [`preview1`] takes
+//! its preview1 adapter out where that is asked for, [`plan`] traces every import to its source, [`shims`] resolves shim modules
+//! to direct calls, [`runtime`] decides which functions the linker must write, [`merge`] writes the module, [`single`] puts its
+//! memories into one, [`mod@lower`] brings it to a target, [`verify`] proves it. What cannot be lowered is refused with a code
 //! of the 03 group; nothing is emitted on doubt.
 
 mod ir;
+mod lower;
 mod merge;
 mod module;
+mod names;
 mod plan;
+mod preview1;
 mod read;
 mod report;
 mod runtime;
@@ -19,18 +23,23 @@ mod validate;
 mod verify;
 mod written;
 
+pub use lower::{Lowered, lower};
 pub use merge::Dropped;
+pub use names::{ExportEntry, ImportEntry, NameFile, NameMap, NameTable};
 pub use report::{Floor, Report};
 pub use single::single_memory;
 pub use verify::rewrap;
 
 use crate::diagnostic::Result;
+use crate::profile::Profile;
 
 /// How to link.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Re-wrap the output into a component and compare its world with the original's.
     pub verify: bool,
+    /// What becomes of preview1 adapters.
+    pub wasi: Wasi,
     /// Leave names and producers out.
     pub strip: bool,
     /// Put all memories into one, for engines that know no more.
@@ -39,6 +48,20 @@ pub struct Options {
     pub no_guards: bool,
     /// Who keeps the handles of exported resources.
     pub handles: Handles,
+    /// Lower the output to what this engine takes, and refuse what it does not.
+    pub target: Option<Profile>,
+    /// Give imports and exports other names.
+    pub names: Option<NameMap>,
+}
+
+/// Which WASI the output imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wasi {
+    /// What the component imports. A preview1 adapter is merged like any other module.
+    #[default]
+    Keep,
+    /// Preview1: the adapter is stripped, `wasi_snapshot_preview1` is imported, a command has a `_start`.
+    Preview1,
 }
 
 /// Who keeps the handles of resource types that the component exports.
@@ -62,18 +85,44 @@ pub struct Linked {
 }
 
 /// Links `component` (binary). Imports and exports of the result carry canonical names; its types are embedded as a
-/// `component-type` section.
+/// `component-type` section, unless there are none.
 pub fn link(component: &[u8], options: Options) -> Result<Linked> {
-    let component_ir = read::read(component, options)?;
+    let mut component_ir = read::read(component, &options)?;
+    let stripped = match options.wasi {
+        Wasi::Keep => None,
+        Wasi::Preview1 => Some(preview1::strip(&mut component_ir)?),
+    };
     let plan = plan::Plan::new(&component_ir)?;
     let resolved = shims::resolve(&plan)?;
-    let mut merged = merge::merge(&plan, &resolved, options)?;
+    let mut merged = merge::merge(&plan, &resolved, &options)?;
     let memories_merged = if options.single_memory { single::apply(&mut merged)? } else { 0 };
-    let floor = verify::validate(&merged.wasm, merged.floor)?;
+    let mut floor = verify::validate(&merged.wasm, merged.floor)?;
+    if let Some(target) = &options.target {
+        let lowered = lower(&merged.wasm, target)?;
+        floor = verify::validate(&lowered.wasm, Floor::Mvp)?;
+        merged.take(lowered);
+    }
     if options.verify {
-        verify::same_world(&component_ir, &merged.wasm)?;
+        match &stripped {
+            None => verify::same_world(&component_ir, &merged.wasm)?,
+            Some(before) => preview1::same_world(before, &component_ir, &merged.wasm)?,
+        }
+    }
+    let names = match &options.names {
+        Some(map) => {
+            let (wasm, names) = names::rename(&merged.wasm, map, &component_ir)?;
+            verify::renamed(&component_ir, &wasm, map, options.verify)?;
+            merged.wasm = wasm;
+            Some(names)
+        }
+        None => None,
+    };
+    if let Some(target) = &options.target {
+        lower::check_limits(&merged.wasm, target)?;
     }
     let mut report = report::report(&plan, &resolved, &merged, floor, component.len());
     report.memories_merged = memories_merged;
+    report.target = options.target.map(|target| target.name);
+    report.names = names;
     Ok(Linked { wasm: merged.wasm, report })
 }

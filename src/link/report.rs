@@ -2,11 +2,13 @@
 
 use super::ir::ModuleId;
 use super::merge::{Dropped, Merged};
+use super::names::NameTable;
 use super::plan::Plan;
+use super::preview1;
 use super::shims::Resolved;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Feature profiles of core WebAssembly, from small to large.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -81,6 +83,15 @@ pub struct Report {
     pub initialize: bool,
     /// What nothing reaches.
     pub dropped: Dropped,
+    /// The engine profile that the output was lowered to, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Features that the target lacks, and how often each was lowered.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lowered: BTreeMap<&'static str, usize>,
+    /// The names of the output, if they are not the canonical ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<NameTable>,
 }
 
 /// A core module of the component.
@@ -127,7 +138,8 @@ pub(super) fn report(
         let core = plan.signature(resolved.follow(&func)).ok()??;
         Some(function("", &e.name, &core))
     });
-    let merged_modules = plan.instance_ids().map(|id| {
+    // Instances that `--wasi preview1` took out are empty ones.
+    let merged_modules = plan.instance_ids().filter(|id| plan.module(*id).bytes > preview1::EMPTY.len()).map(|id| {
         let module = plan.module(id);
         MergedModule { name: module.name.map(str::to_owned), size: module.bytes, functions: module.bodies.len() }
     });
@@ -154,6 +166,9 @@ pub(super) fn report(
         wrapped_imports: merged.wrapped,
         initialize: merged.initialize,
         dropped: merged.dropped,
+        target: None,
+        lowered: merged.lowered.clone(),
+        names: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Proof of the output: it validates, and it wraps into a component with the same world.
 
 use super::ir::Component;
+use super::names::NameMap;
 use super::report::Floor;
 use super::validate;
 use crate::abi::{Abi, CoreSignature, Direction, ImportName, Table, world_functions};
@@ -46,17 +47,27 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     let DecodedWasm::Component(resolve, world) = decoded else {
         return Err(Diagnostic::new(Code::VerifyFailed, "the re-wrapped module is no component"));
     };
-    let want = world_text(&component.resolve, component.world)?;
-    let have = world_text(&resolve, world)?;
-    let mut missing: Vec<&str> = want.iter().filter(|l| have.binary_search(l).is_err()).map(String::as_str).collect();
-    let extra: Vec<&str> = have.iter().filter(|l| want.binary_search(l).is_err()).map(String::as_str).collect();
+    // What is imported and never called is gone, and so are the types that only it used. The rest must be there.
     let called = imports(wasm)?;
     let functions = functions(&component.resolve, component.world)?;
     let is_dropped = |f: &Function| f.0 == Direction::Import && !called.contains(&f.1);
-    if functions.iter().any(is_dropped) {
-        // What is imported and never called is gone, and so are the types that only it used. The rest must be there.
-        let wrapped: HashSet<Function> = self::functions(&resolve, world)?.into_iter().collect();
-        missing = functions.iter().filter(|f| !is_dropped(f) && !wrapped.contains(f)).map(|f| &*f.1.name).collect();
+    let less = functions.iter().any(is_dropped);
+    compare((&component.resolve, component.world), (&resolve, world), less)?;
+    let wrapped: HashSet<Function> = self::functions(&resolve, world)?.into_iter().collect();
+    match functions.iter().find(|f| !is_dropped(f) && !wrapped.contains(f)) {
+        Some(missing) => Err(Diagnostic::new(Code::VerifyFailed, format!("the linked module has no `{}`", missing.1))),
+        None => Ok(()),
+    }
+}
+
+/// Compares two worlds, of which the second may lack something only where `less` says so.
+pub(super) fn compare(want: (&Resolve, WorldId), have: (&Resolve, WorldId), less: bool) -> Result<()> {
+    let want = world_text(want.0, want.1)?;
+    let have = world_text(have.0, have.1)?;
+    let mut missing: Vec<&str> = want.iter().filter(|l| have.binary_search(l).is_err()).map(String::as_str).collect();
+    let extra: Vec<&str> = have.iter().filter(|l| want.binary_search(l).is_err()).map(String::as_str).collect();
+    if less {
+        missing.clear();
     }
     if missing.is_empty() && extra.is_empty() {
         return Ok(());
@@ -64,6 +75,16 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     Err(Diagnostic::new(Code::VerifyFailed, "the linked module has another world than the component")
         .fact("missing", missing.join("; "))
         .fact("extra", extra.join("; ")))
+}
+
+/// Proves a module whose imports and exports got other names: it validates, and where the encoder knows the names, it still
+/// has the same world.
+pub(super) fn renamed(component: &Component<'_>, wasm: &[u8], map: &NameMap, world: bool) -> Result<()> {
+    validate(wasm, Floor::Mvp)?;
+    match map {
+        NameMap::Cm32p2 if world => same_world(component, wasm),
+        _ => Ok(()),
+    }
 }
 
 /// A function of a world.
@@ -97,7 +118,12 @@ fn world_text(resolve: &Resolve, world: WorldId) -> Result<Vec<String>> {
     let package = resolve.worlds[world]
         .package
         .ok_or_else(|| Diagnostic::new(Code::VerifyFailed, "a world without a package"))?;
-    let others: Vec<_> = resolve.packages.iter().map(|(id, _)| id).filter(|id| *id != package).collect();
+    let others: Vec<_> = resolve
+        .packages
+        .iter()
+        .filter(|(id, p)| *id != package && !(p.interfaces.is_empty() && p.worlds.is_empty()))
+        .map(|(id, _)| id)
+        .collect();
     let mut printer = WitPrinter::default();
     printer.emit_docs(false);
     printer

@@ -43,6 +43,7 @@ fn contents(wasm: &[u8]) -> String {
 }
 
 /// A call and what it must give.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) name: String,
     pub(crate) args: Vec<String>,
@@ -121,7 +122,7 @@ fn listen(linker: &mut LinkerInstance<'_, Vec<String>>, name: &str, ty: Componen
 
 /// Runs the calls in order, and gives what came of each after the calls of imports that it made. An instance that
 /// trapped stays as it is until a fresh one is wanted.
-fn outcomes(engine: &Engine, wasm: &[u8], lines: &[Line]) -> Vec<String> {
+fn performed(engine: &Engine, wasm: &[u8], lines: &[Line]) -> Vec<String> {
     let component = Component::from_binary(engine, wasm).unwrap_or_else(|e| panic!("the engine refuses: {e:#}"));
     let linker = listening(engine, &component);
     let mut store = Store::new(engine, Vec::new());
@@ -147,6 +148,11 @@ fn outcomes(engine: &Engine, wasm: &[u8], lines: &[Line]) -> Vec<String> {
         }
     }
     outcomes
+}
+
+/// The same for calls alone, of one instance.
+pub(crate) fn outcomes(engine: &Engine, wasm: &[u8], calls: &[Call]) -> Vec<String> {
+    performed(engine, wasm, &calls.iter().cloned().map(Line::Call).collect::<Vec<_>>())
 }
 
 fn call(store: &mut Store<Vec<String>>, instance: &Instance, name: &str, args: &[String]) -> String {
@@ -182,7 +188,7 @@ fn lowered_components_behave_as_the_originals() {
         let lines = lines(&text);
         let want = expected(&lines);
         assert!(!want.is_empty(), "{name} calls nothing");
-        assert_eq!(outcomes(&engine, &component, &lines), want, "{name}: the original");
+        assert_eq!(performed(&engine, &component, &lines), want, "{name}: the original");
         let linked = match link(&component, verified()) {
             Ok(linked) => linked,
             Err(error) => {
@@ -199,12 +205,12 @@ fn lowered_components_behave_as_the_originals() {
             let plain = link(&component, plain).expect("links without guards");
             assert_eq!(contents(&plain.wasm), holds, "{name}: what the output holds");
         }
-        assert_eq!(outcomes(&engine, &wrapped, &lines), want, "{name}: lowered");
+        assert_eq!(performed(&engine, &wrapped, &lines), want, "{name}: lowered");
         let single = Options { single_memory: true, ..verified() };
         let single = link(&component, single).unwrap_or_else(|e| panic!("{name}, one memory: {e} {:?}", e.cause));
         assert!(single.report.memories <= 1, "{name}");
         let wrapped = rewrap(&single.wasm).expect("wraps");
-        assert_eq!(outcomes(&engine, &wrapped, &lines), want, "{name}: lowered to one memory");
+        assert_eq!(performed(&engine, &wrapped, &lines), want, "{name}: lowered to one memory");
         compared += want.len();
     }
     println!("{compared} calls gave the same");
@@ -331,4 +337,24 @@ fn each_import_allocates_with_its_own_realloc() {
     let instance = linker.instantiate(&mut store, &module).expect("instantiates");
     let run = instance.get_typed_func::<(), u32>(&mut store, "run").expect("exported");
     assert_eq!(run.call(&mut store, ()).expect("no trap"), 1000 + 20_000 + 100_000);
+}
+
+/// C imports a resource that Rust exports: strings, records, variants, lent and given handles.
+#[test]
+fn a_composition_of_two_languages_does_the_same() {
+    let component = guest("shelf");
+    let calls = calls(
+        r#"
+        ;; call: tell(["a", "bb", "a", "ccc", "bb"]) -> "left: a=4 bb=5; right: bb=2 ccc=4; common=1; left+right: a=4 bb=7 ccc=4"
+        ;; call: tell([]) -> "left:; right:; common=0; left+right:"
+        ;; call: refused(0) -> "empty name"
+        ;; call: refused(7) -> "put, 1 on it"
+        ;; call: refused(100) -> "too many: 100"
+        ;; call: living() -> 0"#,
+    );
+    let want: Vec<String> = calls.iter().map(|c| c.want.clone()).collect();
+    let engine = Engine::default();
+    assert_eq!(outcomes(&engine, &component, &calls), want, "the original");
+    let linked = link(&component, Options { verify: true, ..Options::default() }).expect("links");
+    assert_eq!(outcomes(&engine, &rewrap(&linked.wasm).expect("wraps"), &calls), want, "lowered");
 }

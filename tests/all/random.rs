@@ -4,12 +4,17 @@
 pub(crate) struct Xorshift(pub(crate) u64);
 
 impl Xorshift {
-    /// A number below `end`.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    /// The next number, never zero.
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 % end.max(1) as u64) as usize
+        self.0
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
     }
 
     /// The text with a few things lost, copied, moved or put in.

@@ -23,8 +23,12 @@ struct Running {
 }
 
 async fn start(name: &str, limits: Limits) -> Running {
-    let module = link(&guest(name), LinkOptions { verify: true, ..LinkOptions::default() }).expect("links").wasm;
-    let server = Server::bind(&module, options(limits)).await.expect("binds");
+    let options = LinkOptions { verify: true, ..LinkOptions::default() };
+    start_module(&link(&guest(name), options).expect("links").wasm, limits).await
+}
+
+async fn start_module(module: &[u8], limits: Limits) -> Running {
+    let server = Server::bind(module, options(limits)).await.expect("binds");
     let addr = server.addr().expect("bound");
     let (stop, stopping) = oneshot::channel();
     let done = tokio::spawn(server.run(async {
@@ -106,7 +110,10 @@ async fn get(addr: SocketAddr, path: &str) -> (u16, String) {
 
 /// Asks our server and a component runtime the same, and compares status, headers, body and trailers.
 async fn same_answers(name: &str, requests: &[(&str, &str, usize)]) {
-    let ours = start(name, Limits { instances: 20, ..Limits::default() }).await;
+    same_answers_of(start(name, Limits { instances: 20, ..Limits::default() }).await, name, requests).await;
+}
+
+async fn same_answers_of(ours: Running, name: &str, requests: &[(&str, &str, usize)]) {
     let theirs = oracle::serve(&guest(name)).await.expect("the oracle serves");
     for &(method, path, size) in requests {
         let body = || full(vec![b'x'; size]);
@@ -150,6 +157,18 @@ async fn rust_echo_answers_as_under_a_component_runtime() {
         ("PATCH", "/nothing", 0),
     ];
     same_answers("http-echo-rust", &requests).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn modules_lowered_to_1_0_answer_as_under_a_component_runtime() {
+    for name in ["http-echo-rust", "http-echo-c"] {
+        let target = lowlift::profile::Profile::built_in("mvp");
+        let options = LinkOptions { verify: true, target, ..LinkOptions::default() };
+        let linked = link(&guest(name), options).expect("links");
+        assert!(linked.report.lowered.values().sum::<usize>() > 20, "{name}: {:?}", linked.report.lowered);
+        let ours = start_module(&linked.wasm, Limits { instances: 20, ..Limits::default() }).await;
+        same_answers_of(ours, name, &[("POST", "/echo", 100_000), ("GET", "/headers?q=1", 0)]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -343,7 +343,6 @@ fn names_and_custom_sections_stay() {
         "(func $grow ",
         "(param $pages i32)",
         "(func $\"memory 1 grow\" ",
-        "(func $\"memory 2 span\" ",
         "(global $\"memory 0 base\" ",
         "(global $\"memory 1 size\" ",
         "(@custom \"kept\" (after code) \"bytes\")",
@@ -379,6 +378,36 @@ fn bodies_change_only_where_they_touch_memory() {
     assert_eq!(before[0], after[0]);
     let locals: Vec<u32> = after.iter().map(|(_, locals)| *locals).collect();
     assert_eq!(locals, [3, 1, 2, 0]);
+}
+
+/// Truncated and flipped modules: a coded refusal or a valid module, never a panic.
+#[test]
+fn hostile_modules_are_refused() {
+    let (mut refused, mut joined) = (0, 0);
+    for (_, text) in fixtures("fixtures/link/single") {
+        let wasm = wat::parse_str(&text).expect("text");
+        let truncated = (0..wasm.len()).step_by(7).map(|i| wasm[..i].to_vec());
+        let flipped = (0..wasm.len()).flat_map(|i| {
+            [0x01, 0x40, 0xff].map(|mask| {
+                let mut bytes = wasm.clone();
+                bytes[i] ^= mask;
+                bytes
+            })
+        });
+        for bytes in truncated.chain(flipped) {
+            match single_memory(&bytes) {
+                Ok(single) => {
+                    Validator::new().validate_all(&single).expect("valid");
+                    joined += 1;
+                }
+                Err(error) => {
+                    assert!(!error.code.is_ours(), "{error} {:?}", error.cause);
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 2000 && joined > 1000, "{refused} refused, {joined} joined");
 }
 
 /// The table of accesses that the tests use is complete.

@@ -5,6 +5,7 @@ mod bless;
 mod fuzz;
 mod guests;
 mod paths;
+mod preview1;
 mod run;
 mod table;
 mod wiggle;
@@ -36,6 +37,8 @@ enum Task {
     },
     /// Link generated components and compare every call with the original, on four engines.
     FuzzLink(fuzz::FuzzArgs),
+    /// Run a component, linked with `--wasi preview1`, on engines that know only preview1.
+    Preview1(preview1::Preview1Args),
     /// Have the `wiggle` crate compile the WITX of WASI; needs network for that crate.
     Wiggle,
     /// The native server that `bench` compares with; it ends when its stdin does.
@@ -60,6 +63,7 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::Bench(args)) => bench::bench(&Paths::find()?, &args),
         Some(Task::Bless { args }) => bless::bless(&Paths::find()?, &args),
         Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
+        Some(Task::Preview1(args)) => preview1::preview1(&Paths::find()?, &args),
         Some(Task::Wiggle) => wiggle::wiggle(&Paths::find()?),
         Some(Task::NativeHello) => bench::native_hello(),
     }

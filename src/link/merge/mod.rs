@@ -19,6 +19,7 @@ pub(super) use splice::Code;
 
 use super::ir::{HostId, InstanceId, ReallocId, Space};
 use super::plan::{Func, Plan, too_many};
+use super::preview1::START;
 use super::report::Floor;
 use super::runtime::{self, Pieces};
 use super::shims::Resolved;
@@ -31,7 +32,7 @@ use scan::{Proposals, scan_module};
 use segments::{DataSegments, write_data, write_element};
 use serde::Serialize;
 use splice::Body;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
     ConstExpr, DataCountSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function,
@@ -57,6 +58,18 @@ pub(super) struct Merged {
     /// Size of the component's types in `wasm`.
     pub(super) types_size: usize,
     pub(super) dropped: Dropped,
+    /// How often each feature was lowered.
+    pub(super) lowered: BTreeMap<&'static str, usize>,
+}
+
+impl Merged {
+    /// Goes on with the lowered module.
+    pub(super) fn take(&mut self, lowered: super::Lowered) {
+        self.wasm = lowered.wasm;
+        self.features = lowered.proposals.into_iter().collect();
+        self.functions += lowered.helpers;
+        self.lowered = lowered.lowered;
+    }
 }
 
 /// What nothing reaches and the output therefore lacks, in numbers. Resolved shims are not among them.
@@ -83,7 +96,7 @@ pub struct Dropped {
 }
 
 /// Merges the planned instances into one module.
-pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: Options) -> Result<Merged> {
+pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: &Options) -> Result<Merged> {
     let scans = plan.modules.iter().map(scan_module).collect::<Result<Vec<_>>>()?;
     let live = live::live(plan, resolved, &scans)?;
     let pieces = Pieces::plan(plan, &live);
@@ -102,7 +115,7 @@ struct Merger<'m, 'c, 'a> {
 }
 
 impl<'m, 'c> Merger<'m, 'c, '_> {
-    fn run(&mut self, scans: &[Vec<scan::Scan>], options: Options) -> Result<Merged> {
+    fn run(&mut self, scans: &[Vec<scan::Scan>], options: &Options) -> Result<Merged> {
         let plan = self.plan;
         let mut imports = ImportSection::new();
         for id in &self.layout.hosts {
@@ -132,6 +145,9 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         sections.code.splice(&self.bodies(scans, &spaces)?)?;
         self.made_globals(&mut sections.globals);
         if initialize {
+            if let Some(start) = self.command() {
+                body.instructions().call(self.placed(&plan.func(&start.func)?)?);
+            }
             body.instructions().end();
             functions.function(self.types.get(Vec::new(), Vec::new()));
             sections.code.function(&body);
@@ -146,8 +162,10 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             names::producers(plan).append_to(&mut out);
         }
         let world = self.world()?;
-        let types_size = world.len();
-        wasm_encoder::CustomSection { name: "component-type".into(), data: world.into() }.append_to(&mut out);
+        let types_size = world.as_ref().map_or(0, Vec::len);
+        if let Some(world) = world {
+            wasm_encoder::CustomSection { name: "component-type".into(), data: world.into() }.append_to(&mut out);
+        }
         let dropped = self.dropped();
         let mut proposals = self.live.proposals;
         let mut floor = self.live.floor;
@@ -164,17 +182,28 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             tables: self.live.tables.len(),
             memories: self.live.memories.len(),
             functions: self.layout.initialize + u32::from(initialize),
-            initialize,
+            initialize: initialize && self.command().is_none(),
             types_size,
             dropped,
+            lowered: BTreeMap::new(),
         })
     }
 
-    fn world(&self) -> Result<Vec<u8>> {
-        let ir::Component { resolve, world, encoding, .. } = self.plan.component;
-        wit_component::metadata::encode(resolve, *world, *encoding, None).map_err(|e| {
+    /// The world, encoded; none if there is nothing in it.
+    fn world(&self) -> Result<Option<Vec<u8>>> {
+        let ir::Component { resolve, world: id, encoding, .. } = self.plan.component;
+        let world = &resolve.worlds[*id];
+        if world.imports.is_empty() && world.exports.is_empty() {
+            return Ok(None);
+        }
+        wit_component::metadata::encode(resolve, *id, *encoding, None).map(Some).map_err(|e| {
             Diagnostic::new(diagnostic::Code::TypeInformation, "the component's world cannot be encoded").cause(e)
         })
+    }
+
+    /// What starts a command. Engines call nothing before it, so that it initialises too.
+    fn command(&self) -> Option<&'m ir::Export> {
+        self.plan.component.exports.iter().find(|e| e.name == START)
     }
 
     /// The output index of a function.
@@ -330,10 +359,11 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             let func = plan.func(&plan.component.reallocs[id.index()])?;
             export("cabi_realloc", ExportKind::Func, self.placed(&func)?)?;
         }
+        let starts = initialize && self.command().is_some();
         if initialize {
-            export("_initialize", ExportKind::Func, self.layout.initialize)?;
+            export(if starts { START } else { "_initialize" }, ExportKind::Func, self.layout.initialize)?;
         }
-        for item in &plan.component.exports {
+        for item in plan.component.exports.iter().filter(|e| !(starts && e.name == START)) {
             export(&item.name, ExportKind::Func, self.placed(&plan.func(&item.func)?)?)?;
             if let Some(post) = &item.post_return {
                 let post = self.placed(&plan.func(post)?)?;

@@ -25,7 +25,7 @@ pub(super) struct Flattener<'x, 'a, 's> {
     pub(super) input: Input<'x, 's>,
     pub(super) survey: Survey,
     boundary: Option<&'x Boundary>,
-    options: Options,
+    options: &'x Options,
     written: Written,
     hosts: Vec<Host>,
     host_ids: HashMap<ImportName, HostId>,
@@ -48,7 +48,7 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
         input: Input<'x, 's>,
         survey: Survey,
         boundary: Option<&'x Boundary>,
-        options: Options,
+        options: &'x Options,
     ) -> Result<Flattener<'x, 'a, 's>> {
         let lowered = input.component.initializers.iter().filter_map(|i| match i {
             GlobalInitializer::LowerImport { index, import } => Some((*index, *import)),

@@ -46,7 +46,7 @@ fn extra() -> WasmFeatures {
 }
 
 /// Validates and flattens `bytes`.
-pub(super) fn read(bytes: &[u8], options: Options) -> Result<Component<'_>> {
+pub(super) fn read<'a>(bytes: &'a [u8], options: &Options) -> Result<Component<'a>> {
     size::check(bytes)?;
     let plain = features().difference(extra());
     if let (bodies, Ok(())) = validate::sections(bytes, plain) {
@@ -60,7 +60,7 @@ pub(super) fn read(bytes: &[u8], options: Options) -> Result<Component<'_>> {
 }
 
 /// Flattens a component whose sections are valid.
-fn translate(bytes: &[u8], features: WasmFeatures, options: Options) -> Result<Component<'_>> {
+fn translate<'a>(bytes: &'a [u8], features: WasmFeatures, options: &Options) -> Result<Component<'a>> {
     only_functions_and_instances(bytes)?;
     let scope = ScopeVec::new();
     let mut validator = Validator::new_with_features(features);

@@ -25,7 +25,7 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    pub(super) fn new(input: &Input<'_, '_>, options: Options) -> Survey {
+    pub(super) fn new(input: &Input<'_, '_>, options: &Options) -> Survey {
         let mut survey = Survey {
             instances: Vec::new(),
             memories: HashMap::new(),
@@ -84,7 +84,7 @@ impl Survey {
         export
     }
 
-    fn why(&self, input: &Input<'_, '_>, options: Options) -> Option<&'static str> {
+    fn why(&self, input: &Input<'_, '_>, options: &Options) -> Option<&'static str> {
         let mut memories = HashSet::new();
         let mut encodings = Vec::new();
         let mut reallocs = HashSet::new();

@@ -1,6 +1,6 @@
 //! Function bodies: what touches a memory is rewritten, all else is copied byte by byte.
 
-use super::helpers::{Helper, Helpers};
+use super::grow::Growers;
 use super::layout::{Layout, Memory, PAGE};
 use super::touch::{Touch, width};
 use super::{unreadable, unwritable};
@@ -14,13 +14,13 @@ pub(super) fn rewrite(
     body: &FunctionBody<'_>,
     params: usize,
     layout: &Layout,
-    helpers: &mut Helpers,
+    growers: &mut Growers,
     code: &mut CodeSection,
 ) -> Result<()> {
     let (bytes, start) = (body.as_bytes(), body.range().start);
     let mut reader = body.get_operators_reader().map_err(unreadable)?;
     let mut copied = reader.original_position();
-    let mut out = Body::new(body, params, layout, helpers)?;
+    let mut out = Body::new(body, params, layout, growers)?;
     while !reader.eof() {
         let (op, at) = reader.read_with_offset().map_err(unreadable)?;
         if let Some(touch) = Touch::of(&op)? {
@@ -38,16 +38,17 @@ pub(super) fn rewrite(
     Ok(())
 }
 
-/// A local that holds an operand while the address below it is made.
+/// A local that holds an operand while addresses are made.
 #[derive(Clone, Copy, PartialEq)]
 enum Scratch {
     Address,
     Value(ValType),
+    Length,
 }
 
 struct Body<'b> {
     layout: &'b Layout,
-    helpers: &'b mut Helpers,
+    growers: &'b mut Growers,
     locals: Vec<(u32, ValType)>,
     /// The index of the first local that is added.
     first: u32,
@@ -56,7 +57,7 @@ struct Body<'b> {
 }
 
 impl<'b> Body<'b> {
-    fn new(body: &FunctionBody<'_>, params: usize, layout: &'b Layout, helpers: &'b mut Helpers) -> Result<Body<'b>> {
+    fn new(body: &FunctionBody<'_>, params: usize, layout: &'b Layout, growers: &'b mut Growers) -> Result<Body<'b>> {
         let mut locals = Vec::new();
         let mut first = u32::try_from(params).ok();
         for local in body.get_locals_reader().map_err(unreadable)? {
@@ -65,12 +66,12 @@ impl<'b> Body<'b> {
             locals.push((count, OneMemory.val_type(ty).map_err(unwritable)?));
         }
         let first = first.ok_or_else(|| Diagnostic::new(Code::TooLarge, "a function has too many locals"))?;
-        Ok(Body { layout, helpers, locals, first, scratch: Vec::new(), code: Vec::new() })
+        Ok(Body { layout, growers, locals, first, scratch: Vec::new(), code: Vec::new() })
     }
 
     fn finish(mut self) -> Function {
         self.locals.extend(self.scratch.iter().map(|scratch| match scratch {
-            Scratch::Address => (1, ValType::I32),
+            Scratch::Address | Scratch::Length => (1, ValType::I32),
             Scratch::Value(ty) => (1, *ty),
         }));
         let mut function = Function::new(self.locals);
@@ -89,7 +90,7 @@ impl<'b> Body<'b> {
             self.scratch.push(wanted);
             self.scratch.len() - 1
         });
-        // There are six kinds.
+        // There are seven kinds.
         self.first.saturating_add(u32::try_from(at).unwrap_or(u32::MAX))
     }
 
@@ -115,7 +116,7 @@ impl<'b> Body<'b> {
                 Ok(())
             }
             Touch::Grow(index) => {
-                let grow = self.helpers.index(Helper::Grow(index));
+                let grow = self.growers.index(index);
                 self.sink().call(grow);
                 Ok(())
             }
@@ -132,21 +133,26 @@ impl<'b> Body<'b> {
         if last > 0 {
             code.i64_const(last.cast_signed()).i64_add();
         }
-        code.global_get(memory.size).i64_ge_u().if_(BlockType::Empty).unreachable().end().local_get(address);
-        if let Some(base) = memory.base {
-            code.global_get(base).i32_add();
-        }
+        code.global_get(memory.size).i64_ge_u().if_(BlockType::Empty).unreachable().end();
+        based(&mut code, memory, address);
     }
 
     /// Destination, source or value, and length are on the stack. Ranges are checked before anything is written.
     fn bulk(&mut self, to: u32, from: Option<u32>, op: Operator<'_>) -> Result<()> {
-        let (length, middle) = (self.scratch(Scratch::Address), self.scratch(Scratch::Value(ValType::I32)));
-        let to = self.helpers.index(Helper::Span(to));
-        let from = from.map(|from| self.helpers.index(Helper::Span(from)));
+        let layout = self.layout;
+        let (to, from) = (layout.memory(to)?, from.map(|from| layout.memory(from)).transpose()?);
+        let [address, middle, length] =
+            [Scratch::Address, Scratch::Value(ValType::I32), Scratch::Length].map(|wanted| self.scratch(wanted));
         let mut code = self.sink();
-        code.local_set(length).local_set(middle).local_get(length).call(to).local_get(middle);
+        code.local_set(length).local_set(middle).local_set(address);
+        within(&mut code, to, address, length);
         if let Some(from) = from {
-            code.local_get(length).call(from);
+            within(&mut code, from, middle, length);
+        }
+        based(&mut code, to, address);
+        match from {
+            Some(from) => based(&mut code, from, middle),
+            None => drop(code.local_get(middle)),
         }
         code.local_get(length);
         self.whole(op)
@@ -156,6 +162,20 @@ impl<'b> Body<'b> {
     fn whole(&mut self, op: Operator<'_>) -> Result<()> {
         reencode::utils::instruction(&mut OneMemory, op).map_err(unwritable)?.encode(&mut self.code);
         Ok(())
+    }
+}
+
+/// Traps unless the range is within the memory. A range of no bytes may begin at its end.
+fn within(code: &mut InstructionSink<'_>, memory: &Memory, address: u32, length: u32) {
+    code.local_get(address).i64_extend_i32_u().local_get(length).i64_extend_i32_u().i64_add();
+    code.global_get(memory.size).i64_gt_u().if_(BlockType::Empty).unreachable().end();
+}
+
+/// Puts the address in the whole memory on the stack.
+fn based(code: &mut InstructionSink<'_>, memory: &Memory, address: u32) {
+    code.local_get(address);
+    if let Some(base) = memory.base {
+        code.global_get(base).i32_add();
     }
 }
 

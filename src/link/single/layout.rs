@@ -133,7 +133,7 @@ pub(super) fn address(bytes: u64) -> ConstExpr {
     ConstExpr::i32_const(i32::from_le_bytes([a, b, c, d]))
 }
 
-/// The memory that the host knows. Another one must not be exported.
+/// The memory that the host knows: the exported one, else memory 0. No other may be exported.
 fn first(wasm: &[u8], module: &Module<'_>) -> Result<u32> {
     let mut exports = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
@@ -146,7 +146,7 @@ fn first(wasm: &[u8], module: &Module<'_>) -> Result<u32> {
             }
         }
     }
-    let first = exports.iter().find(|(name, _)| *name == "memory").map_or(0, |&(_, index)| index);
+    let first = exports.first().map_or(0, |&(_, index)| index);
     match exports.iter().find(|&&(_, index)| index != first) {
         Some((name, _)) => Err(apart(format!("the export `{name}` is a memory that would no longer be one"))),
         None if (first as usize) < module.memories.len() => Ok(first),

@@ -1,7 +1,7 @@
 //! Several memories become one, for engines that know no more.
 //!
-//! The memory that is exported as `memory`, else memory 0, comes first and stays at address 0 for ever, since the host
-//! holds pointers into it. The others follow in order. Each memory has its size in a global, and each but the first its
+//! The memory that is exported, else memory 0, comes first and stays at address 0 for ever, since the host holds
+//! pointers into it. The others follow in order. Each memory has its size in a global, and each but the first its
 //! base. An access is checked against the memory's own size, in 64 bits, so that nothing wraps around, and then made at
 //! its base:
 //!
@@ -20,7 +20,7 @@
 
 mod body;
 mod constants;
-mod helpers;
+mod grow;
 mod layout;
 mod names;
 mod touch;
@@ -30,8 +30,9 @@ use super::ir::Space;
 use super::merge::Merged;
 use super::module::Module;
 use super::report::Floor;
+use super::verify;
 use crate::diagnostic::{Code, Diagnostic, Result};
-use helpers::Helpers;
+use grow::Growers;
 use layout::Layout;
 use wasm_encoder::CodeSection;
 use wasm_encoder::reencode::Error;
@@ -42,9 +43,9 @@ struct Single {
     wasm: Vec<u8>,
     /// How many memories there were.
     memories: u32,
-    /// How many functions were added.
+    /// How many functions were added, to grow them.
     functions: u32,
-    /// Whether an added function needs `memory.copy` and `memory.fill`.
+    /// Whether they need `memory.copy` and `memory.fill`.
     bulk_memory: bool,
 }
 
@@ -52,16 +53,16 @@ struct Single {
 fn join(wasm: &[u8]) -> Result<Option<Single>> {
     let module = Module::parse(wasm)?;
     let Some(layout) = Layout::new(wasm, &module)? else { return Ok(None) };
-    let mut helpers = Helpers::new(&module)?;
+    let mut growers = Growers::new(&module)?;
     let mut code = CodeSection::new();
     let first = u32::try_from(module.imported(Space::Func)).unwrap_or(u32::MAX);
     for (index, body) in (first..).zip(&module.bodies) {
         let params = module.func_type(index)?.params().len();
-        body::rewrite(body, params, &layout, &mut helpers, &mut code)?;
+        body::rewrite(body, params, &layout, &mut growers, &mut code)?;
     }
-    helpers.emit(&layout, &mut code)?;
-    let wasm = write::write(wasm, &module, &layout, &helpers, code)?;
-    let (memories, functions, bulk_memory) = (layout.count(), helpers.count(), helpers.moves(&layout));
+    growers.emit(&layout, &mut code)?;
+    let wasm = write::write(wasm, &module, &layout, &growers, code)?;
+    let (memories, functions, bulk_memory) = (layout.count(), growers.count(), growers.moves(&layout));
     Ok(Some(Single { wasm, memories, functions, bulk_memory }))
 }
 
@@ -84,13 +85,15 @@ pub(super) fn apply(merged: &mut Merged) -> Result<u32> {
 /// Puts all memories of a core module into one, so that it needs no multi-memory; a module with one or none comes back
 /// unchanged. Behaviour stays, but for `memory.grow`, which fails when all memories together reach 4 GiB.
 ///
-/// The first memory is the one exported as `memory`, else memory 0; the host must not grow it. Exports of other
-/// memories, imported, shared and 64-bit memories, and atomic accesses are refused
+/// One memory may be exported. It stays where it is, and the host must not grow it. Imported, shared and 64-bit memories
+/// and atomic accesses are refused
 /// ([multi-memory](https://webassembly.github.io/spec/core/syntax/modules.html#memories)).
 pub fn single_memory(wasm: &[u8]) -> Result<Vec<u8>> {
     let features = WasmFeatures::WASM3.union(WasmFeatures::THREADS);
     Validator::new_with_features(features).validate_all(wasm).map_err(unreadable)?;
-    Ok(join(wasm)?.map_or_else(|| wasm.to_vec(), |single| single.wasm))
+    let Some(single) = join(wasm)? else { return Ok(wasm.to_vec()) };
+    verify::validate(&single.wasm, Floor::Mvp)?;
+    Ok(single.wasm)
 }
 
 /// A refusal: what is in the way, and what to do.

@@ -1,6 +1,6 @@
 //! The name section: what is added gets a name, and the names of the memories go, but for the first's.
 
-use super::helpers::Helpers;
+use super::grow::Growers;
 use super::layout::Layout;
 use crate::diagnostic::Diagnostic;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ use wasmparser::{Name, NameSectionReader};
 pub(super) fn names(
     section: NameSectionReader<'_>,
     layout: &Layout,
-    helpers: &Helpers,
+    growers: &Growers,
     plain: &mut impl Reencode<Error = Box<Diagnostic>>,
 ) -> Result<NameSection, Error<Box<Diagnostic>>> {
     let (mut functions, mut memories, mut globals) = (NameMap::new(), NameMap::new(), NameMap::new());
@@ -25,7 +25,7 @@ pub(super) fn names(
             other => others.push(other),
         }
     }
-    helpers.names().for_each(|(index, name)| functions.append(index, &name));
+    growers.names().for_each(|(index, name)| functions.append(index, &name));
     layout.names().iter().for_each(|(index, name)| globals.append(*index, name));
 
     let mut out = NameSection::new();

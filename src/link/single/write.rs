@@ -2,7 +2,7 @@
 
 use super::super::module::Module;
 use super::constants::Constants;
-use super::helpers::Helpers;
+use super::grow::Growers;
 use super::layout::{Layout, PAGE, address};
 use super::names::names;
 use super::{apart, unwritable};
@@ -19,11 +19,11 @@ pub(super) fn write(
     wasm: &[u8],
     module: &Module<'_>,
     layout: &Layout,
-    helpers: &Helpers,
+    growers: &Growers,
     code: CodeSection,
 ) -> Result<Vec<u8>> {
     let constants = Constants::new(module);
-    let mut writer = Writer { module, layout, helpers, code, constants, types: Vec::new(), globals: false };
+    let mut writer = Writer { module, layout, growers, code, constants, ty: 0, globals: false };
     let mut out = wasm_encoder::Module::new();
     writer.parse_core_module(&mut out, Parser::new(0), wasm).map_err(unwritable)?;
     Ok(out.finish())
@@ -32,11 +32,11 @@ pub(super) fn write(
 struct Writer<'w, 'a> {
     module: &'w Module<'a>,
     layout: &'w Layout,
-    helpers: &'w Helpers,
+    growers: &'w Growers,
     code: CodeSection,
     constants: Constants,
-    /// The types of the helpers.
-    types: Vec<u32>,
+    /// The type of the growers.
+    ty: u32,
     /// Whether the globals are written.
     globals: bool,
 }
@@ -52,7 +52,7 @@ impl Reencode for Writer<'_, '_> {
 
     fn parse_type_section(&mut self, types: &mut TypeSection, section: TypeSectionReader<'_>) -> Written {
         utils::parse_type_section(self, types, section)?;
-        self.types = self.helpers.types(self.module, types);
+        self.ty = self.growers.ty(self.module, types);
         Ok(())
     }
 
@@ -62,8 +62,8 @@ impl Reencode for Writer<'_, '_> {
         section: FunctionSectionReader<'_>,
     ) -> Written {
         utils::parse_function_section(self, functions, section)?;
-        for &ty in &self.types {
-            functions.function(ty);
+        for _ in 0..self.growers.count() {
+            functions.function(self.ty);
         }
         Ok(())
     }
@@ -128,10 +128,10 @@ impl Reencode for Writer<'_, '_> {
         if holds_code_offsets(section.name()) {
             return Ok(());
         }
-        let (layout, helpers) = (self.layout, self.helpers);
+        let (layout, growers) = (self.layout, self.growers);
         if let KnownCustom::Name(reader) = section.as_known() {
             // A malformed section is no error, and stays as it is.
-            if let Ok(names) = names(reader, layout, helpers, self) {
+            if let Ok(names) = names(reader, layout, growers, self) {
                 module.section(&names);
                 return Ok(());
             }

@@ -4,6 +4,7 @@ mod http;
 mod link;
 mod load;
 mod lowlift;
+mod memories;
 mod memory;
 mod native;
 mod process;
@@ -36,6 +37,8 @@ pub(crate) struct BenchArgs {
 enum What {
     /// Measure `lowlift link` against validating the same component.
     Link,
+    /// Measure code that had several memories and has one against the same before.
+    Memory,
     /// Measure `lowlift witx` against `wasm-tools` printing the same WIT.
     Witx {
         /// The `wasm-tools` to compare with; the one on the path if absent.
@@ -46,13 +49,14 @@ enum What {
 
 /// Measures what is asked for and prints a table.
 pub(crate) fn bench(paths: &Paths, args: &BenchArgs) -> Result<()> {
-    // The load generator, the native server and the validator are part of this binary.
-    if cfg!(debug_assertions) {
+    // The load generator, the native server and the validator are part of this binary. What wasmtime compiles is not.
+    if cfg!(debug_assertions) && !matches!(args.what, Some(What::Memory)) {
         return again_optimised(paths);
     }
     match &args.what {
         None => serve::serve(paths, &args.serve, args.lowlift.as_deref()),
         Some(What::Link) => link::link(paths, args.lowlift.as_deref()),
+        Some(What::Memory) => memories::memory(),
         Some(What::Witx { wasm_tools }) => witx::witx(paths, args.lowlift.as_deref(), wasm_tools.as_deref()),
     }
 }

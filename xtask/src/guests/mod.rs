@@ -12,6 +12,7 @@ mod rust;
 mod wasm;
 
 use crate::paths::Paths;
+use crate::run::{command, run};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fs;
@@ -35,6 +36,8 @@ enum Kind {
     CComponent(Option<&'static str>),
     /// C without bindings: a plain preview1 module.
     CModule(c::Model),
+    /// A composition: the first imports what the second exports.
+    Composition(&'static str, &'static str),
     /// JavaScript by componentize-js.
     Js,
     /// Python by componentize-py.
@@ -49,6 +52,9 @@ const GUESTS: &[(&str, Kind)] = &[
     ("http-echo-c", Kind::CComponent(Some("proxy"))), // writes to stderr
     ("p1-command", Kind::CModule(c::Model::Command)),
     ("p1-reactor", Kind::CModule(c::Model::Reactor)),
+    ("shelf-rust", Kind::Rust), // no_std, exports a resource
+    ("shelf-c", Kind::CComponent(Some("reactor"))),
+    ("shelf", Kind::Composition("shelf-c", "shelf-rust")),
     ("http-js", Kind::Js),
     ("http-py", Kind::Python),
 ];
@@ -86,9 +92,20 @@ fn build(paths: &Paths, name: &str, kind: Kind) -> Result<()> {
         Kind::Rust => rust::guest(paths, name),
         Kind::CComponent(adapter) => c::component(paths, name, adapter),
         Kind::CModule(model) => c::module(paths, name, model),
+        Kind::Composition(socket, plug) => composition(paths, name, socket, plug),
         Kind::Js => big::javascript(paths, name),
         Kind::Python => big::python(paths, name),
     }
+}
+
+/// Plugs one guest that is built into another.
+fn composition(paths: &Paths, name: &str, socket: &str, plug: &str) -> Result<()> {
+    let guest = |name: &str| paths.guests.join(format!("{name}.wasm"));
+    let composed = wasm::generated(paths)?.join(format!("{name}.wasm"));
+    let mut wac = command(wasm::wac(paths)?);
+    wac.arg("plug").arg(guest(socket)).arg("--plug").arg(guest(plug)).arg("-o").arg(&composed);
+    run(&mut wac)?;
+    finish::finish(paths, &composed, name)
 }
 
 #[cfg(test)]
@@ -102,7 +119,7 @@ mod tests {
 
     #[test]
     fn chooses_small_big_and_named_guests() {
-        assert_eq!(chosen(&[], false).len(), 7);
+        assert_eq!(chosen(&[], false).len(), 10);
         assert_eq!(chosen(&[], true), ["http-js", "http-py"]);
         assert_eq!(chosen(&["http-py", "cli-rust"], false), ["cli-rust", "http-py"]);
         assert!(choose(&GuestsArgs { names: vec!["nope".into()], big: false }).is_err());

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 const WIT_BINDGEN: &str = "0.63.0";
 const WASM_TOOLS: &str = "1.263.0";
+const WAC: &str = "0.12.0";
 /// Carries the WIT of WASI 0.2.12.
 const WASIP2: &str = "2.0.1";
 const ADAPTER: &str = "48.0.8";
@@ -20,6 +21,11 @@ pub(super) fn wit_bindgen(paths: &Paths) -> Result<PathBuf> {
 /// The program `wasm-tools`, with the subcommands that the guests need.
 pub(super) fn wasm_tools(paths: &Paths) -> Result<PathBuf> {
     install(paths, "wasm-tools", WASM_TOOLS, "wasm-tools", "component,print,parse,strip,validate,metadata,objdump")
+}
+
+/// The program `wac`, which composes.
+pub(super) fn wac(paths: &Paths) -> Result<PathBuf> {
+    install(paths, "wac-cli", WAC, "wac", "wit")
 }
 
 fn install(paths: &Paths, package: &str, version: &str, binary: &str, features: &str) -> Result<PathBuf> {

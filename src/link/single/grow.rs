@@ -1,113 +1,67 @@
-//! Functions that are added: those that grow one memory, and those that check a range.
+//! Functions that are added: each grows one memory.
 
 use super::super::module::Module;
 use super::layout::{Layout, Memory, PAGE};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use std::collections::HashMap;
 use wasm_encoder::{BlockType, CodeSection, Function, InstructionSink, TypeSection, ValType};
 use wasmparser::ValType as Core;
 
-/// An added function; the number is the memory's index.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Helper {
-    /// `(delta) -> old size`, in pages, or -1.
-    Grow(u32),
-    /// `(address, length) -> address in the whole memory`; traps if the range is not within the memory.
-    Span(u32),
-}
-
-impl Helper {
-    /// What it takes; it returns one number.
-    fn params(self) -> &'static [Core] {
-        match self {
-            Helper::Grow(_) => &[Core::I32],
-            Helper::Span(_) => &[Core::I32; 2],
-        }
-    }
-}
-
-/// The added functions, in the order of their first use.
-pub(super) struct Helpers {
+/// The added functions `(delta) -> old size`, in pages or -1, in the order of their first use.
+pub(super) struct Growers {
     /// The index of the first.
     first: u32,
-    wanted: Vec<Helper>,
+    /// Which memory each grows.
+    memories: Vec<u32>,
 }
 
-impl Helpers {
-    pub(super) fn new(module: &Module<'_>) -> Result<Helpers> {
+impl Growers {
+    pub(super) fn new(module: &Module<'_>) -> Result<Growers> {
         let first = u32::try_from(module.funcs.len())
             .map_err(|_| Diagnostic::new(Code::TooLarge, "the module has too many functions"))?;
-        Ok(Helpers { first, wanted: Vec::new() })
+        Ok(Growers { first, memories: Vec::new() })
     }
 
-    /// The function index of a helper, which is added at its first use.
-    pub(super) fn index(&mut self, helper: Helper) -> u32 {
-        let known = self.wanted.iter().position(|&wanted| wanted == helper);
+    /// The index of the function that grows a memory; it is added at its first use.
+    pub(super) fn index(&mut self, memory: u32) -> u32 {
+        let known = self.memories.iter().position(|&known| known == memory);
         let at = known.unwrap_or_else(|| {
-            self.wanted.push(helper);
-            self.wanted.len() - 1
+            self.memories.push(memory);
+            self.memories.len() - 1
         });
         self.first.saturating_add(narrow(at))
     }
 
     pub(super) fn count(&self) -> u32 {
-        narrow(self.wanted.len())
+        narrow(self.memories.len())
     }
 
     /// Whether one of them moves memory.
     pub(super) fn moves(&self, layout: &Layout) -> bool {
-        self.wanted.iter().any(|helper| match helper {
-            Helper::Grow(index) => layout.memory(*index).is_ok_and(|m| layout.behind(m).next().is_some()),
-            Helper::Span(_) => false,
-        })
+        let moves = |index| layout.memory(index).is_ok_and(|memory| layout.behind(memory).next().is_some());
+        self.memories.iter().any(|&index| moves(index))
     }
 
-    /// The type of each: the module's own where it has it, else one added to `section` behind those.
-    pub(super) fn types(&self, module: &Module<'_>, section: &mut TypeSection) -> Vec<u32> {
-        let mut known: HashMap<&[Core], usize> = HashMap::new();
-        let mut next = module.types.len();
-        let mut index = |params: &'static [Core]| {
-            let own = module.types.iter().position(|ty| ty.params() == params && ty.results() == [Core::I32]);
-            own.unwrap_or_else(|| {
-                section.ty().function(params.iter().map(|_| ValType::I32), [ValType::I32]);
-                next += 1;
-                next - 1
-            })
-        };
-        let params = self.wanted.iter().map(|helper| helper.params());
-        params.map(|params| narrow(*known.entry(params).or_insert_with(|| index(params)))).collect()
+    /// Their type: the module's own where it has it, else one that is added to `section` behind those.
+    pub(super) fn ty(&self, module: &Module<'_>, section: &mut TypeSection) -> u32 {
+        let known = module.types.iter().position(|ty| (ty.params(), ty.results()) == (&[Core::I32], &[Core::I32]));
+        if known.is_none() && !self.memories.is_empty() {
+            section.ty().function([ValType::I32], [ValType::I32]);
+        }
+        narrow(known.unwrap_or(module.types.len()))
     }
 
     /// Names by rising index.
     pub(super) fn names(&self) -> impl Iterator<Item = (u32, String)> {
-        (self.first..).zip(&self.wanted).map(|(index, helper)| match helper {
-            Helper::Grow(memory) => (index, format!("memory {memory} grow")),
-            Helper::Span(memory) => (index, format!("memory {memory} span")),
-        })
+        (self.first..).zip(&self.memories).map(|(index, memory)| (index, format!("memory {memory} grow")))
     }
 
     /// Writes the bodies.
     pub(super) fn emit(&self, layout: &Layout, code: &mut CodeSection) -> Result<()> {
-        for helper in &self.wanted {
-            code.function(&match *helper {
-                Helper::Grow(index) => grow(layout, layout.memory(index)?),
-                Helper::Span(index) => span(layout.memory(index)?),
-            });
+        for &index in &self.memories {
+            code.function(&grow(layout, layout.memory(index)?));
         }
         Ok(())
     }
-}
-
-fn span(memory: &Memory) -> Function {
-    let mut body = Function::new([]);
-    let mut code = body.instructions();
-    code.local_get(0).i64_extend_i32_u().local_get(1).i64_extend_i32_u().i64_add().global_get(memory.size).i64_gt_u();
-    code.if_(BlockType::Empty).unreachable().end().local_get(0);
-    if let Some(base) = memory.base {
-        code.global_get(base).i32_add();
-    }
-    code.end();
-    body
 }
 
 /// Locals of a function that grows a memory: the pages to add, later as bytes; the size before, in pages; the end of all
@@ -148,7 +102,7 @@ fn grow(layout: &Layout, memory: &Memory) -> Function {
 }
 
 /// Moves all that lies behind the end of a memory that has grown, and clears the gap. At least a page was added to at
-/// most 4 GiB, so neither the end nor what moves reaches 2^32; if the addition does, nothing moves.
+/// most 4 GiB, so neither the end nor what moves reaches 2^32. The addition may, and then nothing moves.
 fn shift(code: &mut InstructionSink<'_>, behind: &[u32]) {
     let page = PAGE.cast_signed();
     code.local_get(DELTA).i32_const(page).i32_shl().local_set(DELTA);

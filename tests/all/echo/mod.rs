@@ -160,7 +160,7 @@ fn shown(history: &[Call]) -> String {
 }
 
 fn agree(subjects: &mut [Box<dyn Subject>], call: &Call) -> Result<Outcome, String> {
-    let [original, others @ ..] = subjects;
+    let (original, others) = subjects.split_first_mut().expect("there are always some");
     let want = original.call(call);
     if let (Some(Some(have)), Some(want)) = (&want.result, &call.want)
         && have != want

@@ -10,6 +10,7 @@ use std::{env, fs};
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=Cargo.lock");
+    println!("cargo::rerun-if-changed=Cargo.toml");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     embed_wit("wasi", "0.12.0+wasi-0.2.0", "wasi-0.2.0", &out);
     embed_wit("wasip2", "2.0.1+wasi-0.2.12", "wasi-0.2.12", &out);
@@ -17,10 +18,24 @@ fn main() {
     let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok();
     let commit = commit.filter(|o| o.status.success()).and_then(|o| String::from_utf8(o.stdout).ok());
     println!("cargo::rustc-env=LOWLIFT_COMMIT={}", commit.as_deref().unwrap_or("unknown").trim());
+    println!("cargo::rustc-env=LOWLIFT_LIBRARIES={}", pinned());
     // A packaged crate has no history, and a missing file would rebuild it every time.
     if Path::new(".git/HEAD").exists() {
         println!("cargo::rerun-if-changed=.git/HEAD");
     }
+}
+
+/// The libraries of the wasm-tools family and their versions, which the manifest pins: `wasmparser 1.2.3, …`.
+fn pinned() -> String {
+    let manifest = fs::read_to_string("Cargo.toml").expect("cargo runs this beside the manifest");
+    let version = |name: &str| {
+        let line = manifest.lines().find(|line| line.starts_with(&format!("{name} = ")));
+        let version = line.and_then(|line| line.split_once("\"=")).and_then(|(_, rest)| rest.split('"').next());
+        format!("{name} {}", version.unwrap_or_else(|| panic!("{name} is not pinned")))
+    };
+    let names =
+        ["wasmparser", "wasm-encoder", "wasmprinter", "wast", "wit-component", "wit-parser", "wasmtime-environ"];
+    names.map(version).join(", ")
 }
 
 /// Copies `wit/deps` of a package into `OUT_DIR` and writes a table of it: for each WIT package its name, and of each of

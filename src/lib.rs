@@ -10,6 +10,7 @@ pub mod adapt;
 pub mod check;
 pub mod cli;
 pub mod diagnostic;
+mod draw;
 #[cfg(feature = "engine-wasmtime")]
 pub mod engine;
 #[cfg(feature = "engine-wasmtime")]

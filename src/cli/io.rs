@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// An input that was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Input {
     /// As the user named it, `-` for standard input.
     pub(super) name: String,
@@ -42,7 +42,11 @@ pub(super) fn cannot_read(name: &str, error: &std::io::Error) -> Box<Diagnostic>
 
 /// Reads WebAssembly, binary or text, and says which of the two binary forms it is.
 pub(super) fn read_wasm(path: Option<&Path>) -> Result<(Input, FileKind)> {
-    let mut input = read(path)?;
+    as_wasm(read(path)?)
+}
+
+/// Turns text into binary, and says which of the two binary forms it is.
+pub(super) fn as_wasm(mut input: Input) -> Result<(Input, FileKind)> {
     let kind = match sniff(&input.bytes) {
         kind @ (FileKind::Module | FileKind::Component) => kind,
         FileKind::Wat => {

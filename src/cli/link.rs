@@ -1,11 +1,13 @@
 //! `lowlift link`: lower a component to one core module.
 
-use super::{Failure, Outcome, Run, Shared, io};
+use super::repro::Repro;
+use super::{Failure, Format, Outcome, Run, Shared, io};
 use crate::adapt::{FileKind, PREVIEW1, survey};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
-use crate::link::{Handles, Linked, NameFile, NameMap, Options, Report, link};
+use crate::link::{Handles, Linked, NameFile, NameMap, Options, Report, explain, link};
 use crate::profile::Profile;
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -13,6 +15,9 @@ Examples:
   lowlift link app.component.wasm -o app.core.wasm --verify --report app.json
   lowlift link app.component.wasm -o app.core.wasm --target mvp
   lowlift link app.component.wasm -o app.core.wasm --target spacewasm --name-map short --name-map-out names.json
+  lowlift link app.component.wasm -o app.core.wasm --explain
+  lowlift link app.component.wasm -o app.core.wasm --explain --format html > app.html
+  lowlift link app.component.wasm -o app.core.wasm --save-repro bug
   cat app.component.wasm | lowlift link > app.core.wasm";
 
 /// Lower a component to one core module with canonical imports and exports.
@@ -21,7 +26,7 @@ Examples:
 pub(super) struct Args {
     /// A component, binary or text; standard input if absent or `-`.
     #[arg(value_name = "COMPONENT")]
-    input: Option<PathBuf>,
+    pub(super) input: Option<PathBuf>,
     /// Re-wrap the result into a component and compare its world with the original's.
     #[arg(long)]
     verify: bool,
@@ -49,17 +54,24 @@ pub(super) struct Args {
     /// Built-in engines: browser, node, spacewasm, tinywasm, toywasm, wamr-interp, wasm3-0.4, wasmi, wazero. A profile is a
     /// TOML file, whose name ends in `.toml`.
     #[arg(long, value_name = "NAME|FILE.toml")]
-    target: Option<String>,
+    pub(super) target: Option<String>,
     /// Give imports and exports other names: `short`, `cm32p2`, or as a file says.
     ///
     /// A file is TOML: `[imports]` with `"module field" = "module field"`, `[exports]` with `"name" = "name"`.
     #[arg(long, value_name = "short|cm32p2|FILE.toml")]
-    name_map: Option<String>,
+    pub(super) name_map: Option<String>,
     /// Write full and new names with their signatures as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE", requires = "name_map")]
     name_map_out: Option<PathBuf>,
+    /// Tell phase by phase what was done and why, on standard output, or on standard error where the module goes to standard
+    /// output. `--format html` is a page with the graph of instances, `svg` the graph alone, `json` the report with all of it.
+    #[arg(long)]
+    explain: bool,
+    /// Write a folder for a bug report, also if linking fails. It contains the component.
+    #[arg(long, value_name = "DIR")]
+    save_repro: Option<PathBuf>,
     #[command(flatten)]
-    output: io::Output,
+    pub(super) output: io::Output,
 }
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
@@ -102,8 +114,22 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
             return Err(Diagnostic::new(Code::Usage, text).into());
         }
     }
-    let (input, kind) = io::read_wasm(args.input.as_deref())?;
-    let linked = component(&input, kind, options(args)?)?;
+    args.explains(shared.format)?;
+    let input = io::read(args.input.as_deref())?;
+    let repro = args.save_repro.as_deref().map(|folder| Repro::open(folder, &input, args, shared)).transpose()?;
+    let name = input.name.clone();
+    let explain = args.explain || repro.is_some();
+    let linked = options(args).and_then(|options| {
+        let (input, kind) = io::as_wasm(input)?;
+        component(&input, kind, Options { explain, ..options })
+    });
+    let mut linked = match repro {
+        Some(repro) => repro.close(linked)?,
+        None => linked?,
+    };
+    if !args.explain {
+        linked.report.explain = None;
+    }
     if let Some(path) = &args.report {
         write_json(path, &linked.report)?;
     }
@@ -111,6 +137,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         write_json(path, names)?;
     }
     args.output.wasm(&linked.wasm)?;
+    args.explain(&linked.report, &name, shared.format)?;
     shared.note(summary(&linked.report));
     if args.strip {
         shared.note("names and producers are left out");
@@ -148,10 +175,53 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     Ok(Outcome::Fine)
 }
 
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+impl Args {
+    /// Refuses arguments of which each alone makes sense.
+    fn explains(&self, format: Format) -> Result<()> {
+        let usage = |message: &str| Err(Diagnostic::new(Code::Usage, message));
+        let printed = [&self.report, &self.name_map_out].into_iter().flatten().any(|path| path == Path::new("-"));
+        if self.explain && !self.module_is_printed() && printed {
+            return usage("the explanation and the report or name map would be written to the same place");
+        }
+        if !self.explain && matches!(format, Format::Html | Format::Svg) {
+            return usage("only an explanation has this form: add `--explain`");
+        }
+        Ok(())
+    }
+
+    fn module_is_printed(&self) -> bool {
+        self.output.output.as_deref().is_none_or(|path| path == Path::new("-"))
+    }
+
+    /// Prints the explanation, if it was asked for.
+    fn explain(&self, report: &Report, name: &str, format: Format) -> Result<(), Failure> {
+        let Some(told) = &report.explain else { return Ok(()) };
+        // The folder says nothing about the component.
+        let title = Path::new(name).file_name().map_or_else(|| name.into(), |name| name.to_string_lossy());
+        let text = match format {
+            Format::Html => explain::html(told, &title),
+            Format::Svg => explain::svg(told, &title),
+            Format::Json => json(report)?,
+            _ => explain::text(told),
+        };
+        if self.module_is_printed() {
+            // Nothing is left to do when standard error is closed.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            return Ok(());
+        }
+        io::print(text.as_bytes())
+    }
+}
+
+/// JSON as it is written.
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String> {
     let json = serde_json::to_string_pretty(value)
         .map_err(|e| Diagnostic::new(Code::Internal, "the report cannot be written").cause(e))?;
-    let json = format!("{json}\n");
+    Ok(json + "\n")
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let json = json(value)?;
     match path.to_str() {
         Some("-") => io::print(json.as_bytes()),
         _ => Ok(io::write_file(path, json.as_bytes())?),
@@ -174,6 +244,7 @@ fn options(args: &Args) -> Result<Options> {
         wasi: args.wasi.into(),
         target,
         names,
+        explain: args.explain,
     })
 }
 

@@ -11,6 +11,7 @@ mod explain;
 mod io;
 mod layout;
 mod link;
+mod repro;
 #[cfg(feature = "serve")]
 mod serve;
 mod wit;
@@ -65,6 +66,9 @@ struct Shared {
     /// Say nothing but errors.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// The arguments as they were typed.
+    #[arg(skip)]
+    line: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -130,7 +134,7 @@ impl Verb {
         match self {
             Verb::Witx(_) | Verb::Diff(_) => &[Format::Text, Format::Json, Format::Markdown],
             Verb::Check(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Sarif, Format::Junit],
-            Verb::Layout(_) => &[Format::Text, Format::Json, Format::Svg, Format::Html],
+            Verb::Layout(_) | Verb::Link(_) => &[Format::Text, Format::Json, Format::Svg, Format::Html],
             _ => &[Format::Text, Format::Json],
         }
     }
@@ -167,7 +171,8 @@ type Run = Result<Outcome, Failure>;
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     install_panic_hook();
-    let args = match Args::try_parse_from(args) {
+    let line: Vec<OsString> = args.into_iter().collect();
+    let args = match Args::try_parse_from(&line) {
         Ok(args) => args,
         Err(e) => {
             // clap decides between stdout (help, version) and stderr; printing to a closed pipe is fine.
@@ -176,6 +181,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut shared = args.shared;
+    shared.line = line;
     if shared.json {
         shared.format = Format::Json;
     }

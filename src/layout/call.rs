@@ -1,10 +1,10 @@
 //! The card of a function: its flat form, the core function that it is, and the areas that this points to.
 
 use super::figure::{Head, area};
-use super::pen::{At, Block, HEADING, NAME, Pen, SMALL, TINY, columns_in, extent, flow};
 use super::sheet::{Call, Slot};
 use super::text::spill;
-use super::words::{count, wrap};
+use crate::draw::pen::{At, Block, HEADING, NAME, Pen, SMALL, TINY, columns_in, extent, flow};
+use crate::draw::words::{count, wrap};
 
 /// Room for slots.
 const ROOM: i64 = 960;

@@ -2,7 +2,7 @@
 
 use super::lanes::{Cell, Choice, Group, Lane, List, Role, end, units_alone};
 use super::sheet::{Body, Case, Node};
-use super::words::{columns, count, number};
+use crate::draw::words::{columns, count, number};
 use std::borrow::Cow;
 
 /// Values within values; below, a value is one cell.

@@ -1,11 +1,11 @@
 //! The card of an area.
 
-use super::pen::{At, Block, HEADING, NAME, Pen, SMALL, TINY, columns_in, extent, flow};
 use super::sheet::Area;
 use super::strip::strip;
 use super::text::measure;
-use super::words::{count, wrap};
 use crate::abi::Core;
+use crate::draw::pen::{At, Block, HEADING, NAME, Pen, SMALL, TINY, columns_in, extent, flow};
+use crate::draw::words::{count, wrap};
 
 /// Room for rows of bytes.
 const STRIP: i64 = 768;

@@ -1,8 +1,8 @@
 //! From bytes to rows of equal length, and from rows to pixels.
 
 use super::lanes::{Lane, Plan, Role};
-use super::pen::{NAME, columns_in};
-use super::words::columns;
+use crate::draw::pen::{NAME, columns_in};
+use crate::draw::words::columns;
 
 /// Rows drawn of one lane.
 const ROWS: usize = 64;

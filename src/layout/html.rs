@@ -2,76 +2,44 @@
 
 use super::call::call;
 use super::figure::{Head, KEY, area, swatch};
-use super::palette::{figure_css, page_css};
-use super::pen::Block;
 use super::rows::{Row, rows};
 use super::sheet::{Area, Call, Sheet, Slot};
-use super::svg::{DEFS, summary};
+use super::svg::summary;
 use super::text::{flat, measure, spill};
-use super::words::{escape, number};
-use std::fmt::Write;
+use crate::draw::frame::Page;
+use crate::draw::words::{escape, number};
 
 /// Writes the page.
 pub fn html(sheet: &Sheet) -> String {
-    let mut page = Page { out: String::new() };
-    page.head(sheet);
-    page.contents(sheet);
-    page.put("<main id=\"main\">\n");
+    let title = format!("{}: memory layout", sheet.title);
+    let mut page = Page::open(&title, &sheet.title, "Skip to the figures", "");
+    page.tag("p class=\"lead\"", &summary(sheet));
+    page.key(KEY.into_iter().map(|(class, says)| (swatch(class), says)));
+    page.put("</header>\n");
+    let mut writer = Writer { page };
+    writer.contents(sheet);
+    writer.put("<main id=\"main\">\n");
     for (i, area) in sheet.types.iter().enumerate() {
-        page.area(i, area);
+        writer.area(i, area);
     }
     for (i, call) in sheet.functions.iter().enumerate() {
-        page.call(i, call);
+        writer.call(i, call);
     }
-    page.put("</main>\n<footer><p>Drawn by lowlift ");
-    page.put(env!("CARGO_PKG_VERSION"));
-    page.put(".</p></footer>\n</body>\n</html>\n");
-    page.out
+    writer.page.close()
 }
 
-struct Page {
-    out: String,
+/// A sheet's page in the making.
+struct Writer {
+    page: Page,
 }
 
-impl Page {
+impl Writer {
     fn put(&mut self, markup: &str) {
-        self.out.push_str(markup);
+        self.page.put(markup);
     }
 
-    /// An element with text.
     fn tag(&mut self, open: &str, text: &str) {
-        let name = open.split(' ').next().unwrap_or(open);
-        // Writing to a String cannot fail.
-        let _ = write!(self.out, "<{open}>{}</{name}>", escape(text));
-    }
-
-    fn head(&mut self, sheet: &Sheet) {
-        self.put("<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n");
-        self.put("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n");
-        self.put("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
-        self.put("<meta name=\"color-scheme\" content=\"light dark\"/>\n");
-        self.tag("title", &format!("{}: memory layout", sheet.title));
-        // Nothing in the style sheets is `<` or `&`; they read the same as HTML and as XML.
-        let style = format!("<style>\n{}{}</style>\n</head>\n<body>\n", page_css(), figure_css());
-        self.put(&style);
-        self.put("<a class=\"skip\" href=\"#main\">Skip to the figures</a>\n");
-        let hidden = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"fig\" width=\"0\" height=\"0\" style=\"position:absolute\" aria-hidden=\"true\">";
-        self.put(&format!("{hidden}{DEFS}</svg>\n<header>\n"));
-        self.tag("h1", &sheet.title);
-        self.tag("p class=\"lead\"", &summary(sheet));
-        self.key();
-        self.put("</header>\n");
-    }
-
-    /// What the colours mean.
-    fn key(&mut self) {
-        self.put("<ul class=\"key\" aria-label=\"Colours\">\n");
-        for (class, says) in KEY {
-            let open = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"fig\" aria-hidden=\"true\"";
-            let item = format!("<li>{open} width=\"16\" height=\"16\">{}</svg>{says}</li>\n", swatch(class).body);
-            self.put(&item);
-        }
-        self.put("</ul>\n");
+        self.page.tag(open, text);
     }
 
     fn contents(&mut self, sheet: &Sheet) {
@@ -98,18 +66,6 @@ impl Page {
         self.put("</ul>\n");
     }
 
-    /// A figure that scrolls by itself where the page is narrower.
-    fn figure(&mut self, block: &Block, label: &str) {
-        let (width, height, label) = (block.width + 1, block.height + 1, escape(label));
-        let _ = write!(
-            self.out,
-            "<figure><div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">\
-             <svg xmlns=\"http://www.w3.org/2000/svg\" class=\"fig\" role=\"img\" aria-label=\"{label}\" width=\"{width}\" \
-             height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n{}</svg></div></figure>\n",
-            block.body
-        );
-    }
-
     fn docs(&mut self, docs: Option<&str>) {
         let Some(docs) = docs else { return };
         self.put("<p class=\"docs\">");
@@ -127,7 +83,7 @@ impl Page {
         let owner = if about.owner.is_empty() { String::new() } else { format!(" of {}", about.owner) };
         self.tag("p class=\"meta\"", &format!("{}{owner}: {}, {}", about.kind, measure(about), flat(about)));
         self.docs(about.docs.as_deref());
-        self.figure(
+        self.page.figure(
             &area(about, Head::Hidden),
             &format!("Layout of {}, {}; the table below says the same", about.name, measure(about)),
         );
@@ -184,7 +140,7 @@ impl Page {
         if about.params_spilled {
             self.tag("p", &spill(about));
         }
-        self.figure(
+        self.page.figure(
             &call(about, Head::Hidden),
             &format!("Core signature of {}; the tables below say the same", about.name),
         );

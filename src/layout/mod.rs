@@ -3,7 +3,7 @@
 //! A [`Sheet`] says what to show; [`text()`] writes it for terminals, [`svg()`] as one drawing, [`html()`] as one page. The way
 //! there is the same for all three: `lanes` and `draft` put the cells of a type side by side and find the padding, `geometry` breaks
 //! them into rows, `strip` and `figure` draw them. Names and documentation come from strangers, and sizes reach 4 GiB:
-//! every word goes through `words`, and what is not drawn is counted instead.
+//! every word goes through `draw::words`, and what is not drawn is counted instead.
 
 mod build;
 mod call;
@@ -12,14 +12,11 @@ mod figure;
 mod geometry;
 mod html;
 mod lanes;
-mod palette;
-mod pen;
 mod rows;
 mod sheet;
 mod strip;
 mod svg;
 mod text;
-mod words;
 
 pub use build::sheet;
 pub use html::html;

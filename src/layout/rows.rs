@@ -2,7 +2,7 @@
 
 use super::lanes::{Cell, Item, Lane, List, Plan, Role};
 use super::sheet::Node;
-use super::words::count;
+use crate::draw::words::count;
 
 /// Areas within areas that are followed.
 const FOLLOW: usize = 4;

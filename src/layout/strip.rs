@@ -2,9 +2,9 @@
 
 use super::geometry::{Grid, Row};
 use super::lanes::{Cell, Group, Item, Lane, List, Plan, Role};
-use super::pen::{At, Block, NAME, Pen, SMALL, TINY, columns_in, extent, flow};
 use super::sheet::Node;
-use super::words::{columns, count, fit, number};
+use crate::draw::pen::{At, Block, NAME, Pen, SMALL, TINY, columns_in, extent, flow};
+use crate::draw::words::{columns, count, fit, number};
 
 /// Height of a cell.
 const CELL: i64 = 46;

@@ -2,23 +2,16 @@
 
 use super::call::call;
 use super::figure::{Head, area, legend};
-use super::palette::figure_css;
-use super::pen::{At, Block, Pen, SMALL, TITLE};
 use super::sheet::Sheet;
 use super::text::measure;
-use super::words::{count, escape};
+use crate::draw::frame::svg_file;
+use crate::draw::pen::{At, Block, Pen, SMALL, TITLE};
+use crate::draw::words::count;
 
 /// Space around and between figures.
 const MARGIN: i64 = 32;
 /// Figures that the description names.
 const NAMED: usize = 100;
-
-/// Hatching and arrow heads; once in a file.
-pub(super) const DEFS: &str = "\
-<defs><pattern id=\"gap\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
-<path class=\"stripe\" d=\"M0 0V6\"/></pattern>\
-<marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">\
-<path class=\"tip\" d=\"M0 .5L7.5 4L0 7.5Z\"/></marker></defs>\n";
 
 /// Draws the sheet, for light and dark.
 pub fn svg(sheet: &Sheet) -> String {
@@ -41,17 +34,8 @@ pub fn svg(sheet: &Sheet) -> String {
         y += figure.height + MARGIN - 8;
     }
     let (width, height) = (widest + 2 * MARGIN, y + 8);
-    let body = pen.block(width, height).body;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"fig\" role=\"img\" aria-labelledby=\"title desc\" \
-         width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
-         <title id=\"title\">{}</title>\n<desc id=\"desc\">{}</desc>\n<style>\n{}</style>\n{DEFS}\
-         <rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>\n\
-         <g transform=\"translate({MARGIN} 0)\">\n{body}</g>\n</svg>\n",
-        escape(&format!("Memory layout of {}", sheet.title)),
-        escape(&description(sheet)),
-        figure_css(),
-    )
+    let title = format!("Memory layout of {}", sheet.title);
+    svg_file(&title, &description(sheet), "", &pen.block(width, height), MARGIN)
 }
 
 /// What the sheet is.

@@ -2,7 +2,7 @@
 
 use super::rows::{Row, rows};
 use super::sheet::{Area, Call, Sheet, Slot};
-use super::words::{clean, columns, count, fit, number, wrap};
+use crate::draw::words::{clean, columns, count, fit, number, wrap};
 use std::fmt::Write;
 
 /// Columns of the page.

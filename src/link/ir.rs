@@ -2,6 +2,7 @@
 //!
 //! [`super::read`] makes it from a component; nothing after that knows the front end.
 
+use super::merge::Scans;
 use crate::abi::{CoreSignature, ImportName};
 use std::borrow::Cow;
 
@@ -78,6 +79,8 @@ pub(super) struct Host {
 pub(super) struct Instantiate {
     pub(super) module: ModuleId,
     pub(super) args: Vec<Def>,
+    /// The component instance that it belongs to; none for modules that the front end generated.
+    pub(super) owner: Option<FlagId>,
 }
 
 /// A function of the output.
@@ -93,6 +96,8 @@ pub(super) struct Export {
 #[derive(Debug)]
 pub(super) struct Component<'a> {
     pub(super) modules: Vec<Cow<'a, [u8]>>,
+    /// What was found in the bodies of these while they were validated.
+    pub(super) scans: Scans,
     pub(super) instances: Vec<Instantiate>,
     /// The first instance that is the linker's own.
     pub(super) own: InstanceId,

@@ -6,6 +6,7 @@
 //! memories into one, [`mod@lower`] brings it to a target, [`verify`] proves it. What cannot be lowered is refused with a code
 //! of the 03 group; nothing is emitted on doubt.
 
+pub mod explain;
 mod ir;
 mod lower;
 mod merge;
@@ -40,6 +41,8 @@ pub struct Options {
     pub verify: bool,
     /// What becomes of preview1 adapters.
     pub wasi: Wasi,
+    /// Tell what was done, and why, in the report.
+    pub explain: bool,
     /// Leave names and producers out.
     pub strip: bool,
     /// Put all memories into one, for engines that know no more.
@@ -122,7 +125,11 @@ pub fn link(component: &[u8], options: Options) -> Result<Linked> {
     }
     let mut report = report::report(&plan, &resolved, &merged, floor, component.len());
     report.memories_merged = memories_merged;
-    report.target = options.target.map(|target| target.name);
+    report.target = options.target.as_ref().map(|target| target.name.clone());
     report.names = names;
+    if options.explain {
+        let told = explain::explain(component, &plan, &resolved, &merged, &report, options.verify)?;
+        report.explain = Some(told);
+    }
     Ok(Linked { wasm: merged.wasm, report })
 }

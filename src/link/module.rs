@@ -21,6 +21,8 @@ pub(super) struct Module<'a> {
     pub(super) types: Vec<FuncType>,
     /// Module and field, and the kind.
     pub(super) imports: Vec<(&'a str, &'a str, TypeRef)>,
+    /// How many of them add to each index space.
+    imported: [usize; 5],
     /// Types of all functions, imported ones first.
     pub(super) funcs: Vec<u32>,
     pub(super) tables: Vec<TableDef<'a>>,
@@ -70,6 +72,7 @@ impl<'a> Module<'a> {
                     if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
                         self.funcs.push(ty);
                     }
+                    self.imported[space_of(&import.ty) as usize] += 1;
                     self.imports.push((import.module, import.name, import.ty));
                 }
             }
@@ -143,7 +146,7 @@ impl<'a> Module<'a> {
 
     /// How many items of an index space are imported.
     pub(super) fn imported(&self, space: Space) -> usize {
-        self.imports.iter().filter(|(_, _, ty)| space_of(ty) == space).count()
+        self.imported[space as usize]
     }
 
     /// The type of a function by its index.

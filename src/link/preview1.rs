@@ -196,8 +196,8 @@ fn apply(component: &mut Component<'_>, edits: Edits) -> Result<()> {
     component.modules.push(Cow::Owned(EMPTY.to_vec()));
     for (i, (instance, args)) in component.instances.iter_mut().zip(edits.args).enumerate() {
         let gone = edits.gone.contains(&InstanceId(narrow(i)?));
-        *instance =
-            if gone { Instantiate { module: empty, args: Vec::new() } } else { Instantiate { args, ..*instance } };
+        let (module, args) = if gone { (empty, Vec::new()) } else { (instance.module, args) };
+        *instance = Instantiate { module, args, ..*instance };
     }
     component.reallocs = edits.reallocs;
     component.exports = edits.exports;
@@ -210,7 +210,7 @@ fn apply(component: &mut Component<'_>, edits: Edits) -> Result<()> {
         let instance = InstanceId(narrow(component.instances.len())?);
         let runner = runner(component.memory.is_none());
         component.memory = component.memory.or(Some(Item { instance, space: Space::Memory, index: 0 }));
-        component.instances.push(Instantiate { module: ModuleId(narrow(component.modules.len())?), args });
+        component.instances.push(Instantiate { module: ModuleId(narrow(component.modules.len())?), args, owner: None });
         component.modules.push(Cow::Owned(runner));
     }
     Ok(())

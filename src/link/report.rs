@@ -1,17 +1,19 @@
-//! What the linker tells: `--report` writes it as JSON.
+//! What the linker tells: `--report` writes it as JSON. Its schema is `docs/link.schema.json`.
 
-use super::ir::ModuleId;
+use super::explain::Explanation;
+use super::ir::{InstanceId, ModuleId};
 use super::merge::{Dropped, Merged};
 use super::names::NameTable;
 use super::plan::Plan;
 use super::preview1;
 use super::shims::Resolved;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Feature profiles of core WebAssembly, from small to large.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Floor {
     /// WebAssembly 1.0 with mutable globals.
@@ -41,7 +43,7 @@ impl Floor {
 }
 
 /// A link in figures. Sizes are in bytes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
     /// Size of the component.
     pub component_size: usize,
@@ -81,6 +83,9 @@ pub struct Report {
     pub wrapped_imports: usize,
     /// Whether the host must call `_initialize` once, before anything else.
     pub initialize: bool,
+    /// What was done and why, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Explanation>,
     /// What nothing reaches.
     pub dropped: Dropped,
     /// The engine profile that the output was lowered to, if one was asked for.
@@ -95,7 +100,7 @@ pub struct Report {
 }
 
 /// A core module of the component.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct MergedModule {
     /// From its name section.
     pub name: Option<String>,
@@ -106,7 +111,7 @@ pub struct MergedModule {
 }
 
 /// A core function at the boundary.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Function {
     /// Import module; empty for exports.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -139,7 +144,8 @@ pub(super) fn report(
         Some(function("", &e.name, &core))
     });
     // Instances that `--wasi preview1` took out are empty ones.
-    let merged_modules = plan.instance_ids().filter(|id| plan.module(*id).bytes > preview1::EMPTY.len()).map(|id| {
+    let given = |id: &InstanceId| *id < component.own && plan.module(*id).bytes > preview1::EMPTY.len();
+    let merged_modules = plan.instance_ids().filter(given).map(|id| {
         let module = plan.module(id);
         MergedModule { name: module.name.map(str::to_owned), size: module.bytes, functions: module.bodies.len() }
     });
@@ -165,6 +171,7 @@ pub(super) fn report(
         reallocs: component.reallocs.len(),
         wrapped_imports: merged.wrapped,
         initialize: merged.initialize,
+        explain: None,
         dropped: merged.dropped,
         target: None,
         lowered: merged.lowered.clone(),

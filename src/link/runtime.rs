@@ -38,6 +38,14 @@ pub(super) struct Pieces {
     traps: Vec<CoreSignature>,
 }
 
+/// A function that the linker writes, for people.
+pub(super) struct Described {
+    /// `wrapper`, `router`, `trap`.
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) why: String,
+}
+
 impl Pieces {
     /// Collects what live code and exports call for.
     pub(super) fn plan(plan: &Plan<'_, '_>, live: &Live) -> Pieces {
@@ -101,13 +109,27 @@ impl Pieces {
 
     /// Names for debugging: index and name.
     pub(super) fn names(&self, plan: &Plan<'_, '_>, first: u32) -> Vec<(u32, String)> {
-        let wrappers = self
-            .wrappers
-            .iter()
-            .map(|(host, realloc)| format!("{} [realloc {}]", plan.component.hosts[host.index()].name, realloc.0));
-        let router = self.router.iter().map(|_| "cabi_realloc [router]".to_owned());
-        let traps = self.traps.iter().map(|core| format!("trap {core}"));
-        (first..).zip(wrappers.chain(router).chain(traps)).collect()
+        (first..).zip(self.described(plan).into_iter().map(|piece| piece.name)).collect()
+    }
+
+    /// What each is and why it is there, in order.
+    pub(super) fn described(&self, plan: &Plan<'_, '_>) -> Vec<Described> {
+        let wrappers = self.wrappers.iter().map(|(host, realloc)| Described {
+            kind: "wrapper",
+            name: format!("{} [realloc {}]", plan.component.hosts[host.index()].name, realloc.0),
+            why: format!("selects realloc {} while the import runs", realloc.0),
+        });
+        let router = self.router.iter().map(|routed| Described {
+            kind: "router",
+            name: "cabi_realloc [router]".to_owned(),
+            why: format!("the host knows one realloc, and imports want {} besides the default", routed.len()),
+        });
+        let traps = self.traps.iter().map(|core| Described {
+            kind: "trap",
+            name: format!("trap {core}"),
+            why: "a call that can only trap".to_owned(),
+        });
+        wrappers.chain(router).chain(traps).collect()
     }
 
     /// Writes the bodies. `realloc` and `host` give output function indices.

@@ -33,6 +33,33 @@ pub(super) struct Resolved {
     pub(super) forward: HashMap<(InstanceId, u32), Func>,
     /// Tables that are gone.
     pub(super) tables: HashSet<Table>,
+    /// Modules of forwarders that stayed, in instantiation order, and why.
+    pub(super) kept: Vec<(InstanceId, Kept)>,
+}
+
+/// Why forwarders were not resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// They call through more than one table.
+    SeveralTables,
+    /// Every slot starts with a value.
+    Initialised,
+    /// Code of this instance names the table, or a segment that fills it.
+    Used(InstanceId),
+    /// A start function of this instance may call a forwarder before the table is full.
+    Started(InstanceId),
+    /// This instance writes at an offset that is not known.
+    Offset(InstanceId),
+    /// This instance writes more than the table holds, which traps.
+    OutOfBounds(InstanceId),
+    /// This instance writes values that are computed.
+    Computed(InstanceId),
+    /// Nobody writes this slot: calling it traps.
+    Empty(u32),
+    /// This slot holds a function of another type: calling it traps.
+    OtherType(u32),
+    /// A forwarder that ends in itself.
+    Cycle,
 }
 
 impl Resolved {
@@ -57,33 +84,47 @@ pub(super) fn resolve(plan: &Plan<'_, '_>) -> Result<Resolved> {
     let mut resolved = Resolved::default();
     for shim in plan.instance_ids() {
         let Some(forwarders) = forwarders(plan, shim) else { continue };
-        let module = plan.module(shim);
-        let imported = module.imported(Space::Table);
-        let tables: HashSet<u32> = forwarders.iter().map(|f| f.table).collect();
-        let &[table] = tables.into_iter().collect::<Vec<_>>().as_slice() else { continue };
-        // An imported table is written by someone else's rules; its owner is the shim to look at.
-        if (table as usize) < imported || module.tables[table as usize - imported].init.is_some() {
-            continue;
+        match shim_targets(plan, shim, &forwarders)? {
+            Ok((table, targets)) => {
+                resolved.forward.extend(targets);
+                resolved.tables.insert((shim, table));
+            }
+            Err(kept) => resolved.kept.push((shim, kept)),
         }
-        let Some(contents) = contents(plan, (shim, table)) else { continue };
-        let Some(targets) = targets(plan, shim, &forwarders, &contents)? else { continue };
-        resolved.forward.extend(targets);
-        resolved.tables.insert((shim, table));
     }
     break_cycles(&mut resolved);
     Ok(resolved)
 }
 
+/// The table of a shim, and what its forwarders stand for, if that is certain.
+fn shim_targets(
+    plan: &Plan<'_, '_>,
+    shim: InstanceId,
+    forwarders: &[Forwarder],
+) -> Result<Result<(u32, Targets), Kept>> {
+    let module = plan.module(shim);
+    let tables: HashSet<u32> = forwarders.iter().map(|f| f.table).collect();
+    // A module that imports nothing has defined its tables.
+    let &[table] = tables.into_iter().collect::<Vec<_>>().as_slice() else { return Ok(Err(Kept::SeveralTables)) };
+    if module.tables[table as usize].init.is_some() {
+        return Ok(Err(Kept::Initialised));
+    }
+    match contents(plan, (shim, table)) {
+        Ok(contents) => Ok(targets(plan, shim, forwarders, &contents)?.map(|targets| (table, targets))),
+        Err(kept) => Ok(Err(kept)),
+    }
+}
+
 /// A function that passes its parameters on through a constant table slot.
-struct Forwarder {
-    func: u32,
+pub(super) struct Forwarder {
+    pub(super) func: u32,
     ty: u32,
     table: u32,
-    slot: u32,
+    pub(super) slot: u32,
 }
 
 /// The forwarders of a module that holds nothing else.
-fn forwarders(plan: &Plan<'_, '_>, instance: InstanceId) -> Option<Vec<Forwarder>> {
+pub(super) fn forwarders(plan: &Plan<'_, '_>, instance: InstanceId) -> Option<Vec<Forwarder>> {
     let module = plan.module(instance);
     let imported = module.imported(Space::Func);
     let shape = module.imports.is_empty() && module.memories.is_empty() && module.start.is_none();
@@ -127,7 +168,7 @@ fn forwarder(func: u32, params: usize, body: &FunctionBody<'_>) -> Option<Forwar
 }
 
 /// What the table holds once every instance exists, if that is certain.
-fn contents(plan: &Plan<'_, '_>, table: Table) -> Option<HashMap<u32, Func>> {
+fn contents(plan: &Plan<'_, '_>, table: Table) -> Result<HashMap<u32, Func>, Kept> {
     let mut contents = HashMap::new();
     let mut started = Vec::new();
     for id in plan.instance_ids() {
@@ -136,33 +177,35 @@ fn contents(plan: &Plan<'_, '_>, table: Table) -> Option<HashMap<u32, Func>> {
         let is_it = |index: u32| instance.tables.get(index as usize) == Some(&table);
         if instance.tables.contains(&table) {
             if id != table.0 && uses_table(plan, id, is_it) {
-                return None;
+                return Err(Kept::Used(id));
             }
             for element in &module.elements {
                 let ElementKind::Active { table_index, offset_expr } = &element.kind else { continue };
                 if !is_it(table_index.unwrap_or(0)) {
                     continue;
                 }
-                if started.drain(..).any(|(instance, start)| reaches(plan, instance, start, table.0)) {
-                    return None;
+                let early = started.drain(..).find(|&(instance, start)| reaches(plan, instance, start, table.0));
+                if let Some((instance, _)) = early {
+                    return Err(Kept::Started(instance));
                 }
-                let Const::I32(offset) = plan.fold(id, offset_expr)? else { return None };
+                let Some(Const::I32(offset)) = plan.fold(id, offset_expr) else { return Err(Kept::Offset(id)) };
                 let offset = u32::from_ne_bytes(offset.to_ne_bytes());
-                let ElementItems::Functions(items) = &element.items else { return None };
+                let ElementItems::Functions(items) = &element.items else { return Err(Kept::Computed(id)) };
                 let owner = plan.module(table.0);
                 let size = owner.tables[table.1 as usize - owner.imported(Space::Table)].ty.initial;
                 // A segment out of bounds traps at instantiation: leave that to the engine.
                 if u64::from(offset) + u64::from(items.count()) > size {
-                    return None;
+                    return Err(Kept::OutOfBounds(id));
                 }
                 for (slot, func) in (offset..).zip(items.clone()) {
-                    contents.insert(slot, instance.funcs.get(func.ok()? as usize)?.clone());
+                    let func = func.ok().and_then(|func| instance.funcs.get(func as usize));
+                    contents.insert(slot, func.ok_or(Kept::Computed(id))?.clone());
                 }
             }
         }
         started.extend(module.start.map(|start| (id, start)));
     }
-    Some(contents)
+    Ok(contents)
 }
 
 /// Whether a start function can call into the shim, by the calls in code. An indirect call may end in any function that
@@ -282,19 +325,19 @@ fn targets(
     shim: InstanceId,
     forwarders: &[Forwarder],
     contents: &HashMap<u32, Func>,
-) -> Result<Option<Targets>> {
+) -> Result<Result<Targets, Kept>> {
     let module = plan.module(shim);
     let mut out = Vec::new();
     for forwarder in forwarders {
-        let Some(target) = contents.get(&forwarder.slot) else { return Ok(None) };
+        let Some(target) = contents.get(&forwarder.slot) else { return Ok(Err(Kept::Empty(forwarder.slot))) };
         let called = module.types.get(forwarder.ty as usize).and_then(CoreSignature::of);
         let own = CoreSignature::of(module.func_type(forwarder.func)?);
         if called.is_none() || own != called || plan.signature(target)? != called {
-            return Ok(None);
+            return Ok(Err(Kept::OtherType(forwarder.slot)));
         }
         out.push(((shim, forwarder.func), target.clone()));
     }
-    Ok(Some(out))
+    Ok(Ok(out))
 }
 
 /// Forwarders that end in themselves recurse for ever when called; they are left as they are.
@@ -308,6 +351,8 @@ fn break_cycles(resolved: &mut Resolved) {
         })
         .map(|(instance, _)| *instance)
         .collect();
+    resolved.kept.extend(cyclic.iter().map(|instance| (*instance, Kept::Cycle)));
+    resolved.kept.sort_by_key(|(instance, _)| *instance);
     resolved.forward.retain(|(instance, _), _| !cyclic.contains(instance));
     resolved.tables.retain(|(instance, _)| !cyclic.contains(instance));
 }

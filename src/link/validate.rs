@@ -1,9 +1,9 @@
 //! Validation with the function bodies on several threads.
 
-use super::merge::in_chunks;
+use super::merge::{Scan, Scans, in_chunks};
 use wasmparser::{
-    BinaryReaderError, FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, ValidPayload, Validator,
-    ValidatorResources, WasmFeatures,
+    BinaryReaderError, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Parser, ValidPayload,
+    Validator, ValidatorResources, WasmFeatures,
 };
 
 /// Function bodies whose sections are valid.
@@ -31,21 +31,40 @@ pub(super) fn sections(bytes: &[u8], features: WasmFeatures) -> (Bodies<'_>, Res
     (Bodies(functions), sections)
 }
 
-impl Bodies<'_> {
+impl<'a> Bodies<'a> {
     pub(super) fn validate(&self) -> Result<(), BinaryReaderError> {
-        let chunks = in_chunks(&self.0, |(_, body)| body.range().len(), validate_all);
-        chunks.into_iter().collect()
+        self.each(|validator, body| validator.validate(body)).map(drop)
     }
-}
 
-fn validate_all(functions: &[(FuncToValidate<ValidatorResources>, FunctionBody<'_>)]) -> Result<(), BinaryReaderError> {
-    let mut allocations = FuncValidatorAllocations::default();
-    for (function, body) in functions {
-        let FuncToValidate { resources, index, ty, features } = function;
-        let function = FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features };
-        let mut validator = function.into_validator(allocations);
-        validator.validate(body)?;
-        allocations = validator.into_allocations();
+    /// Validates, and finds what the bodies name.
+    pub(super) fn scan(&self) -> Result<Scans, BinaryReaderError> {
+        self.each(|validator, body| Ok((Scans::address(body), Scan::validated(validator, body)?))).map(Scans)
     }
-    Ok(())
+
+    fn each<T: Send>(
+        &self,
+        check: impl Fn(&mut FuncValidator<ValidatorResources>, &FunctionBody<'a>) -> Result<T, BinaryReaderError> + Sync,
+    ) -> Result<Vec<T>, BinaryReaderError> {
+        let chunks = in_chunks(
+            &self.0,
+            |(_, body)| body.range().len(),
+            |functions| {
+                let mut allocations = FuncValidatorAllocations::default();
+                let mut checked = Vec::with_capacity(functions.len());
+                for (FuncToValidate { resources, index, ty, features }, body) in functions {
+                    let resources = resources.clone();
+                    let function = FuncToValidate { resources, index: *index, ty: *ty, features: *features };
+                    let mut validator = function.into_validator(allocations);
+                    checked.push(check(&mut validator, body)?);
+                    allocations = validator.into_allocations();
+                }
+                Ok(checked)
+            },
+        );
+        let mut all = Vec::with_capacity(self.0.len());
+        for chunk in chunks {
+            all.append(&mut chunk?);
+        }
+        Ok(all)
+    }
 }

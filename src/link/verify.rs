@@ -51,7 +51,8 @@ pub(super) fn same_world(component: &Component<'_>, wasm: &[u8]) -> Result<()> {
     let called = imports(wasm)?;
     let functions = functions(&component.resolve, component.world)?;
     let is_dropped = |f: &Function| f.0 == Direction::Import && !called.contains(&f.1);
-    let less = functions.iter().any(is_dropped);
+    let less = intrinsics(&component.resolve, component.world)?.iter().any(|name| !called.contains(name))
+        || functions.iter().any(is_dropped);
     compare((&component.resolve, component.world), (&resolve, world), less)?;
     let wrapped: HashSet<Function> = self::functions(&resolve, world)?.into_iter().collect();
     match functions.iter().find(|f| !is_dropped(f) && !wrapped.contains(f)) {
@@ -65,9 +66,13 @@ pub(super) fn compare(want: (&Resolve, WorldId), have: (&Resolve, WorldId), less
     let want = world_text(want.0, want.1)?;
     let have = world_text(have.0, have.1)?;
     let mut missing: Vec<&str> = want.iter().filter(|l| have.binary_search(l).is_err()).map(String::as_str).collect();
-    let extra: Vec<&str> = have.iter().filter(|l| want.binary_search(l).is_err()).map(String::as_str).collect();
+    let mut extra: Vec<&str> = have.iter().filter(|l| want.binary_search(l).is_err()).map(String::as_str).collect();
     if less {
         missing.clear();
+        // A resource whose functions are all gone is written without a body.
+        let emptied =
+            |line: &str| line.strip_suffix(';').is_some_and(|head| want.iter().any(|w| *w == format!("{head} {{")));
+        extra.retain(|line| !(line.starts_with("resource ") && emptied(line)));
     }
     if missing.is_empty() && extra.is_empty() {
         return Ok(());
@@ -95,6 +100,14 @@ fn functions(resolve: &Resolve, world: WorldId) -> Result<Vec<Function>> {
     let mut table = Table::new(resolve);
     let functions = world_functions(&mut table, world, Abi::default())?;
     Ok(functions.into_iter().filter(|f| f.call().is_some()).map(|f| (f.direction, f.name, f.core)).collect())
+}
+
+/// Intrinsics of imported resources: an interface of which nothing else is used is gone with them.
+fn intrinsics(resolve: &Resolve, world: WorldId) -> Result<Vec<ImportName>> {
+    let mut table = Table::new(resolve);
+    let functions = world_functions(&mut table, world, Abi::default())?;
+    let imported = functions.into_iter().filter(|f| f.direction == Direction::Import && f.call().is_none());
+    Ok(imported.map(|f| f.name).collect())
 }
 
 /// What a module imports.

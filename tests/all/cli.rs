@@ -34,6 +34,25 @@ fn standard_input_and_output_are_the_default() {
 }
 
 #[test]
+fn an_explanation_goes_where_the_module_does_not() {
+    let component = guest("http-hello-rust");
+    let output = lowlift(&["-q", "link", "--explain"], &component);
+    wasmparser::Validator::new().validate_all(&output.stdout).expect("a module");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(said.starts_with("read: 3 core modules") && said.contains("\nverify: validates as lime1\n"), "{said}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.wasm");
+    let file = path.to_str().expect("UTF-8");
+    for (form, start) in [("text", "read: "), ("json", "{\n"), ("html", "<!DOCTYPE html>"), ("svg", "<svg ")] {
+        let output = lowlift(&["link", "-o", file, "--explain", "--format", form], &component);
+        assert_eq!(output.status.code(), Some(0), "{form}");
+        assert!(output.stdout.starts_with(start.as_bytes()), "{form}");
+        let lines = String::from_utf8_lossy(&output.stderr).lines().count();
+        assert_eq!(lines, usize::from(form == "text"), "{form}: the summary is one line");
+    }
+}
+
+#[test]
 fn a_refusal_keeps_what_was_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("out.wasm");

@@ -1,7 +1,7 @@
 //! Components that are linked for a target, or with other names.
 
 use crate::guest;
-use crate::link::{calls, fixtures, outcomes};
+use crate::link::{fixtures, lines, outcomes};
 use lowlift::diagnostic::{Code, Diagnostic, Place};
 use lowlift::link::{Floor, Linked, NameFile, NameMap, Options, link, rewrap};
 use lowlift::profile::{FEATURES, Profile, set};
@@ -50,11 +50,11 @@ fn lowered_components_behave_as_the_originals_on_1_0() {
                 continue;
             }
         };
-        let calls = calls(&text);
-        let want = outcomes(&engine, &component, &calls);
+        let lines = lines(&text);
+        let want = outcomes(&engine, &component, &lines);
         let wrapped = rewrap(&linked.wasm).expect("wraps");
-        assert_eq!(outcomes(&engine, &wrapped, &calls), want, "{name}");
-        compared += calls.len();
+        assert_eq!(outcomes(&engine, &wrapped, &lines), want, "{name}");
+        compared += lines.len();
         lowered += usize::from(!linked.report.lowered.is_empty());
     }
     println!("{compared} calls gave the same; {lowered} fixtures were lowered, {refused} refused");
@@ -135,10 +135,10 @@ fn build_target_names_behave_as_the_originals() {
         let name = path.display();
         let component = wat::parse_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
         let linked = renamed(&component, NameMap::Cm32p2).unwrap_or_else(|e| panic!("{name}: {e} {:?}", e.cause));
-        let calls = calls(&text);
+        let lines = lines(&text);
         let wrapped = rewrap(&linked.wasm).unwrap_or_else(|e| panic!("{name}: {:?}", e.cause));
-        assert_eq!(outcomes(&engine, &wrapped, &calls), outcomes(&engine, &component, &calls), "{name}");
-        compared += calls.len();
+        assert_eq!(outcomes(&engine, &wrapped, &lines), outcomes(&engine, &component, &lines), "{name}");
+        compared += lines.len();
     }
     assert!(compared > 40, "{compared}");
 }

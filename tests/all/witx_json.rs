@@ -3,6 +3,7 @@
 use crate::{golden, root};
 use lowlift::abi::{Abi, Forms, Names};
 use lowlift::layout::{Sheet, sheet};
+use lowlift::link::Report;
 use lowlift::wit::{Gates, Loaded, Sources, WitFile, built_in, load, select_world};
 use lowlift::witx::{Derivation, Model, Options, Reading, Rebuilt, Scope, derive, json, print, read, verify};
 use schemars::JsonSchema;
@@ -11,13 +12,13 @@ use serde_json::Value;
 use std::collections::HashSet;
 
 /// The schema of what is written: a field that may be left away is not required.
-fn schema<T: JsonSchema>() -> Value {
+pub(crate) fn schema<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     serde_json::to_value(generator.into_root_schema_for::<T>()).expect("a schema is JSON")
 }
 
 /// What is wrong with `value`, if anything.
-fn validate(schema: &Value, value: &Value) -> Result<(), String> {
+pub(crate) fn validate(schema: &Value, value: &Value) -> Result<(), String> {
     let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
     compiler.add_resource("schema.json", schema.clone()).expect("a schema");
     let index = compiler.compile("schema.json", &mut schemas).expect("compiles");
@@ -68,8 +69,11 @@ fn find<'v>(list: &'v Value, key: &str, name: &str) -> &'v Value {
 
 #[test]
 fn the_published_schemas_are_fresh() {
-    for (schema, path) in [(schema::<Model>(), "docs/abi.schema.json"), (schema::<Sheet>(), "docs/layout.schema.json")]
-    {
+    for (schema, path) in [
+        (schema::<Model>(), "docs/abi.schema.json"),
+        (schema::<Sheet>(), "docs/layout.schema.json"),
+        (schema::<Report>(), "docs/link.schema.json"),
+    ] {
         golden(&root(path), &format!("{schema:#}\n"));
     }
 }

@@ -35,10 +35,10 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Link generated components and compare every call with the original, on four engines.
-    FuzzLink(fuzz::FuzzArgs),
     /// Run a component, linked with `--wasi preview1`, on engines that know only preview1.
     Preview1(preview1::Preview1Args),
+    /// Link generated components and compare every call with the original, on four engines.
+    FuzzLink(fuzz::FuzzArgs),
     /// Have the `wiggle` crate compile the WITX of WASI; needs network for that crate.
     Wiggle,
     /// The native server that `bench` compares with; it ends when its stdin does.
@@ -62,8 +62,8 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::Guests(args)) => guests::guests(&Paths::find()?, &args),
         Some(Task::Bench(args)) => bench::bench(&Paths::find()?, &args),
         Some(Task::Bless { args }) => bless::bless(&Paths::find()?, &args),
-        Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
         Some(Task::Preview1(args)) => preview1::preview1(&Paths::find()?, &args),
+        Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
         Some(Task::Wiggle) => wiggle::wiggle(&Paths::find()?),
         Some(Task::NativeHello) => bench::native_hello(),
     }

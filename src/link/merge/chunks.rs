@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Less than this is not worth a thread.
-const CHUNK: usize = 256 << 10;
+const CHUNK: usize = 64 << 10;
 
 /// Maps runs of items, each of some size in bytes. What fits in one run stays on this thread.
 pub(in crate::link) fn map<T: Sync, R: Send>(
@@ -39,4 +39,21 @@ fn ranges<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<Range<usize>> {
         }
     }
     ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_in_the_order_of_the_items() {
+        let items: Vec<usize> = (0..1000).collect();
+        for bytes in [0, 1, 1000, CHUNK - 1, CHUNK, CHUNK + 1] {
+            let runs = map(&items, |_| bytes, <[usize]>::to_vec);
+            assert_eq!(runs.len(), if bytes == 0 { 1 } else { 1000usize.div_ceil(CHUNK.div_ceil(bytes)) });
+            assert_eq!(runs.concat(), items);
+        }
+        assert!(map(&[], |_: &usize| 1, <[usize]>::to_vec).is_empty());
+        assert_eq!(join(CHUNK, || 1, || 2), join(0, || 1, || 2));
+    }
 }

@@ -1,6 +1,6 @@
 //! Where things are in the output.
 
-use super::live::{Defined, Items, Live};
+use super::items::{Defined, Items, Live};
 use super::narrow;
 use super::renumber::Indices;
 use crate::abi::{Core, CoreSignature};
@@ -81,7 +81,7 @@ pub(super) struct Layout {
     globals: Places,
     /// First index of the globals that the linker makes, and these in their order.
     first_made: u32,
-    pub(super) made_globals: Vec<Global>,
+    pub(super) made_globals: IndexSet<Global>,
     pub(super) selector: u32,
     elements: Places,
     data: Places,
@@ -110,7 +110,7 @@ impl Layout {
             globals,
             first_made,
             selector: first_made + narrow(made_globals.len())?,
-            made_globals: made_globals.into_iter().collect(),
+            made_globals,
             elements: place(&live.elements)?,
             data: place(&live.data)?,
         })
@@ -124,7 +124,7 @@ impl Layout {
         match *global {
             Global::Defined(id, index) => self.globals.get((id, index)),
             _ => {
-                let made = self.made_globals.iter().position(|known| known == global)?;
+                let made = self.made_globals.get_index_of(global)?;
                 Some(self.first_made + u32::try_from(made).ok()?)
             }
         }

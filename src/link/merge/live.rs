@@ -4,85 +4,16 @@
 //! it follows every index in code and constant expressions. A table keeps the segments that fill it, and these their
 //! functions; likewise a memory. Everything else is dropped, imports included.
 
+use super::items::{Defined, Live};
 use super::renumber::Kind;
-use super::scan::{Proposals, Scan, Site};
+use super::scan::{Scan, Site};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::ir::{InstanceId, ReallocId, Space};
 use crate::link::plan::{Const, Func, Global, Instance, Plan};
-use crate::link::report::Floor;
 use crate::link::shims::Resolved;
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use wasmparser::{ConstExpr, DataKind, ElementItems, ElementKind, TagType, ValType};
-
-/// An item: the instance that defines it and its index there.
-pub(super) type Defined = (InstanceId, u32);
-
-/// A set of items, dense.
-#[derive(Debug, Default)]
-pub(super) struct Items {
-    by_instance: Vec<Vec<bool>>,
-    count: u32,
-}
-
-impl Items {
-    /// Whether it is new.
-    fn insert(&mut self, (instance, index): Defined) -> bool {
-        let (instance, index) = (instance.index(), index as usize);
-        if self.by_instance.len() <= instance {
-            self.by_instance.resize(instance + 1, Vec::new());
-        }
-        let items = &mut self.by_instance[instance];
-        if items.len() <= index {
-            items.resize(index + 1, false);
-        }
-        let new = !std::mem::replace(&mut items[index], true);
-        self.count += u32::from(new);
-        new
-    }
-
-    pub(super) fn len(&self) -> u32 {
-        self.count
-    }
-
-    /// Indices of an instance, in order.
-    pub(super) fn of(&self, instance: InstanceId) -> impl Iterator<Item = u32> + '_ {
-        let items = self.by_instance.get(instance.index()).map_or(&[][..], Vec::as_slice);
-        (0..).zip(items).filter(|(_, live)| **live).map(|(index, _)| index)
-    }
-}
-
-/// What stays.
-#[derive(Debug, Default)]
-pub(in crate::link) struct Live {
-    pub(super) funcs: Items,
-    pub(super) tables: Items,
-    pub(super) memories: Items,
-    pub(super) globals: Items,
-    pub(super) tags: Items,
-    pub(super) types: Items,
-    pub(super) elements: Items,
-    pub(super) data: Items,
-    /// Functions that no instance defines: those of the host and those that the linker writes.
-    others: HashSet<Func>,
-    /// Globals that no instance defines.
-    pub(super) made_globals: HashSet<Global>,
-    /// Whether the host allocates.
-    pub(super) realloc: bool,
-    /// Whether code names data segments, which needs their count.
-    pub(super) data_named: bool,
-    /// Functions that code takes references to, and those that something outside of code names.
-    pub(super) referenced: HashSet<Func>,
-    pub(super) declared: HashSet<Func>,
-    pub(super) proposals: Proposals,
-    pub(super) floor: Floor,
-}
-
-impl Live {
-    /// Functions that no instance defines and that something calls, in no order.
-    pub(in crate::link) fn others(&self) -> impl Iterator<Item = &Func> {
-        self.others.iter()
-    }
-}
 
 enum Node {
     Func(Defined),
@@ -94,7 +25,11 @@ enum Node {
 }
 
 /// Finds what stays. `scans` holds the function bodies of each module.
-pub(super) fn live<'m>(plan: &'m Plan<'_, '_>, resolved: &'m Resolved, scans: &'m [Vec<Scan>]) -> Result<Live> {
+pub(super) fn live<'m>(
+    plan: &'m Plan<'_, '_>,
+    resolved: &'m Resolved,
+    scans: &'m [Vec<Cow<'m, Scan>>],
+) -> Result<Live> {
     let follow = |instance: &'m Instance| instance.funcs.iter().map(|func| resolved.follow(func)).collect();
     let mut finder = Finder {
         plan,
@@ -116,7 +51,7 @@ pub(super) fn live<'m>(plan: &'m Plan<'_, '_>, resolved: &'m Resolved, scans: &'
 struct Finder<'m, 'c, 'a> {
     plan: &'m Plan<'c, 'a>,
     resolved: &'m Resolved,
-    scans: &'m [Vec<Scan>],
+    scans: &'m [Vec<Cow<'m, Scan>>],
     /// The functions of each instance, with forwarders followed.
     funcs: Vec<Vec<&'m Func>>,
     live: Live,
@@ -214,6 +149,9 @@ impl<'m, 'c> Finder<'m, 'c, '_> {
                 let body = index as usize - module.imported(Space::Func);
                 let scans = self.scans;
                 let scan = scans[plan.component.instances[id.index()].module.index()].get(body).ok_or_else(unknown)?;
+                if scan.typed_locals {
+                    return Err(Diagnostic::new(Code::UnsupportedType, "a local of a typed function reference"));
+                }
                 self.index(id, Kind::Type, *module.funcs.get(index as usize).ok_or_else(unknown)?)?;
                 self.scanned(id, scan)
             }

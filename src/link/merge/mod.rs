@@ -1,20 +1,28 @@
 //! Many instances become one module: what can be reached is laid out, and every section is written with new indices.
 //!
 //! [`scan`] finds the indices in code, [`live`] follows them from what the host can reach, [`layout`] gives places to
-//! what stays, and [`splice`] writes the code. Scanning and splicing use several threads; the output does not depend on
-//! how many.
+//! what stays, [`renumber`] rewrites it, and [`splice`] writes the code. Scanning and splicing use several threads; the
+//! output does not depend on how many.
 
 mod chunks;
+mod dropped;
+mod items;
 mod layout;
 mod live;
 mod names;
+mod proposals;
 mod renumber;
 mod scan;
+mod sections;
 mod segments;
 mod splice;
+mod visitor;
 
 pub(super) use chunks::{join, map as in_chunks};
-pub(super) use live::Live;
+pub use dropped::Dropped;
+pub(super) use items::{Items, Live};
+pub(super) use scan::{Scan, Scans};
+pub(super) use segments::is_late;
 pub(super) use splice::Code;
 
 use super::ir::{HostId, InstanceId, ReallocId, Space};
@@ -26,18 +34,17 @@ use super::shims::Resolved;
 use super::{Options, ir};
 use crate::diagnostic::{self, Diagnostic, Result};
 use layout::{Layout, Types};
-use live::Items;
+use proposals::Proposals;
 use renumber::{Indices, Renumber, Unplaced, constant};
-use scan::{Proposals, scan_module};
-use segments::{DataSegments, write_data, write_element};
-use serde::Serialize;
+use sections::Sections;
+use segments::{write_data, write_element};
 use splice::Body;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
-    ConstExpr, DataCountSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function,
-    FunctionSection, GlobalSection, GlobalType, ImportSection, MemorySection, Module as Output, Section, TableSection,
-    TagSection, ValType,
+    ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function, FunctionSection,
+    GlobalSection, GlobalType, ImportSection, Module as Output, Section, ValType,
 };
 
 /// The merged module and what went into it.
@@ -58,6 +65,9 @@ pub(super) struct Merged {
     /// Size of the component's types in `wasm`.
     pub(super) types_size: usize,
     pub(super) dropped: Dropped,
+    /// What stayed of the instances, and what the linker wrote besides; for who explains it.
+    pub(super) live: Live,
+    pub(super) pieces: Pieces,
     /// How often each feature was lowered.
     pub(super) lowered: BTreeMap<&'static str, usize>,
 }
@@ -72,38 +82,19 @@ impl Merged {
     }
 }
 
-/// What nothing reaches and the output therefore lacks, in numbers. Resolved shims are not among them.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Dropped {
-    /// Imports of the component that none of its code calls.
-    pub imports: usize,
-    /// Functions.
-    pub functions: usize,
-    /// Tables.
-    pub tables: usize,
-    /// Memories.
-    pub memories: usize,
-    /// Globals.
-    pub globals: usize,
-    /// Exception tags.
-    pub tags: usize,
-    /// Element segments.
-    pub elements: usize,
-    /// Data segments.
-    pub data: usize,
-    /// Bytes of DWARF.
-    pub debug: usize,
-}
-
 /// Merges the planned instances into one module.
 pub(super) fn merge(plan: &Plan<'_, '_>, resolved: &Resolved, options: &Options) -> Result<Merged> {
-    let scans = plan.modules.iter().map(scan_module).collect::<Result<Vec<_>>>()?;
+    let scans = plan.modules.iter().map(|m| plan.component.scans.of(m)).collect::<Result<Vec<_>>>()?;
     let live = live::live(plan, resolved, &scans)?;
     let pieces = Pieces::plan(plan, &live);
     let layout = Layout::new(plan, &live, &pieces)?;
     let mut merger = Merger { plan, resolved, live: &live, pieces: &pieces, layout, types: Types::default() };
-    merger.run(&scans, options)
+    let merged = merger.run(&scans, options)?;
+    Ok(Merged { live, pieces, ..merged })
 }
+
+/// The bodies of a module, in order.
+type ModuleScans<'m> = Vec<Cow<'m, Scan>>;
 
 struct Merger<'m, 'c, 'a> {
     plan: &'m Plan<'c, 'a>,
@@ -115,7 +106,7 @@ struct Merger<'m, 'c, 'a> {
 }
 
 impl<'m, 'c> Merger<'m, 'c, '_> {
-    fn run(&mut self, scans: &[Vec<scan::Scan>], options: &Options) -> Result<Merged> {
+    fn run(&mut self, scans: &[ModuleScans<'_>], options: &Options) -> Result<Merged> {
         let plan = self.plan;
         let mut imports = ImportSection::new();
         for id in &self.layout.hosts {
@@ -166,7 +157,7 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         if let Some(world) = world {
             wasm_encoder::CustomSection { name: "component-type".into(), data: world.into() }.append_to(&mut out);
         }
-        let dropped = self.dropped();
+        let dropped = Dropped::count(plan, self.resolved, self.live, &self.layout);
         let mut proposals = self.live.proposals;
         let mut floor = self.live.floor;
         if late {
@@ -185,6 +176,8 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
             initialize: initialize && self.command().is_none(),
             types_size,
             dropped,
+            live: Live::default(),
+            pieces: Pieces::default(),
             lowered: BTreeMap::new(),
         })
     }
@@ -255,7 +248,7 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
     }
 
     /// All bodies that stay, in the order of their functions.
-    fn bodies<'b>(&self, scans: &'b [Vec<scan::Scan>], spaces: &'b [Indices]) -> Result<Vec<Body<'b, 'c>>>
+    fn bodies<'b>(&self, scans: &'b [ModuleScans<'b>], spaces: &'b [Indices]) -> Result<Vec<Body<'b, 'c>>>
     where
         'm: 'b,
     {
@@ -379,58 +372,6 @@ impl<'m, 'c> Merger<'m, 'c, '_> {
         let undeclared: BTreeSet<u32> = undeclared.collect();
         if !undeclared.is_empty() {
             elements.declared(Elements::Functions(undeclared.into_iter().collect()));
-        }
-    }
-
-    fn dropped(&self) -> Dropped {
-        let (plan, live) = (self.plan, self.live);
-        let all = |count: fn(&super::module::Module<'_>) -> usize| -> usize {
-            plan.instance_ids().map(|id| count(plan.module(id))).sum()
-        };
-        let gone = |all: usize, live: &Items| all.saturating_sub(live.len() as usize);
-        Dropped {
-            imports: plan.component.hosts.len().saturating_sub(self.layout.hosts.len()),
-            functions: gone(all(|m| m.bodies.len()) - self.resolved.forward.len(), &live.funcs),
-            tables: gone(all(|m| m.tables.len()) - self.resolved.tables.len(), &live.tables),
-            memories: gone(all(|m| m.memories.len()), &live.memories),
-            globals: gone(all(|m| m.globals.len()), &live.globals),
-            tags: gone(all(|m| m.tags.len()), &live.tags),
-            elements: gone(all(|m| m.elements.len()), &live.elements),
-            data: gone(all(|m| m.data.len()), &live.data),
-            debug: all(|m| m.debug),
-        }
-    }
-}
-
-/// Sections that instances add to in turn.
-#[derive(Default)]
-pub(super) struct Sections<'d> {
-    tables: TableSection,
-    memories: MemorySection,
-    tags: TagSection,
-    globals: GlobalSection,
-    elements: ElementSection,
-    code: Code,
-    data: DataSegments<'d>,
-    data_count: bool,
-}
-
-impl Sections<'_> {
-    fn emit_into(&self, out: &mut Vec<u8>, first: [&dyn Section; 3], exports: &ExportSection) {
-        let count = DataCountSection { count: self.data.count };
-        let sections: [(&dyn Section, bool); 9] = [
-            (&self.tables, !self.tables.is_empty()),
-            (&self.memories, !self.memories.is_empty()),
-            (&self.tags, !self.tags.is_empty()),
-            (&self.globals, !self.globals.is_empty()),
-            (exports, true),
-            (&self.elements, !self.elements.is_empty()),
-            (&count, self.data_count),
-            (&self.code, !self.code.is_empty()),
-            (&self.data, self.data.count > 0),
-        ];
-        for section in first.into_iter().chain(sections.into_iter().filter(|s| s.1).map(|s| s.0)) {
-            section.append_to(out);
         }
     }
 }

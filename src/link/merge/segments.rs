@@ -1,7 +1,8 @@
 //! Element and data segments.
 
 use super::renumber::{Renumber, constant};
-use super::{Sections, narrow, unwritable};
+use super::sections::Sections;
+use super::{narrow, unwritable};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::ir::InstanceId;
 use crate::link::plan::{Const, Plan};
@@ -11,7 +12,7 @@ use wasmparser::{DataKind, ElementItems, ElementKind};
 
 /// Active segments stay active, unless they write into another instance's table or memory after a start function ran:
 /// then the start function may have seen what was there before, so the write happens at its place in `_initialize`.
-fn is_late(started: bool, owner: Option<InstanceId>, id: InstanceId) -> bool {
+pub(in crate::link) fn is_late(started: bool, owner: Option<InstanceId>, id: InstanceId) -> bool {
     started && owner != Some(id)
 }
 
@@ -161,4 +162,28 @@ fn late_offset(plan: &Plan<'_, '_>, id: InstanceId, expr: &wasmparser::ConstExpr
 
 fn size(count: u32) -> Result<i32> {
     Ok(i32::from_ne_bytes(count.to_ne_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_encoder::DataSection;
+
+    #[test]
+    fn data_is_written_as_the_encoder_would() {
+        let offset = ConstExpr::i32_const(70_000);
+        let long = vec![7; 300];
+        let mut ours = DataSegments::default();
+        ours.passive(b"passive");
+        ours.active(0, &offset, &long);
+        ours.active(200, &offset, b"");
+        let mut theirs = DataSection::new();
+        theirs.passive(*b"passive").active(0, &offset, long.iter().copied()).active(200, &offset, []);
+        let bytes = |section: &dyn Section| {
+            let mut bytes = Vec::new();
+            section.append_to(&mut bytes);
+            bytes
+        };
+        assert_eq!(bytes(&ours), bytes(&theirs));
+    }
 }

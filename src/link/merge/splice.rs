@@ -6,11 +6,18 @@
 use super::chunks;
 use super::renumber::{Indices, Kind, Renumber};
 use super::scan::Scan;
-use super::unwritable;
+use super::{unplaced, unwritable};
 use crate::diagnostic::{Diagnostic, Result};
 use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{Encode, Function, Section, SectionId};
 use wasmparser::{BinaryReader, FunctionBody, OperatorsReader};
+
+// Nearly all sites are these: an opcode of one byte, and an index.
+const CALL: u8 = 0x10;
+const RETURN_CALL: u8 = 0x12;
+const GLOBAL_GET: u8 = 0x23;
+const GLOBAL_SET: u8 = 0x24;
+const REF_FUNC: u8 = 0xd2;
 
 /// A body, what it names, and what these are now.
 pub(super) struct Body<'m, 'c> {
@@ -98,12 +105,21 @@ pub(super) fn splice(body: &Body<'_, '_>, out: &mut Vec<u8>) -> Result<()> {
         if at < done {
             continue;
         }
-        let mut ops = OperatorsReader::new(BinaryReader::new(&bytes[at..], at));
-        let op = ops.read().map_err(|e| Diagnostic::invalid_wasm(&e))?;
-        let instruction = renumber.instruction(op).map_err(unwritable)?;
         out.extend_from_slice(&bytes[done..at]);
-        instruction.encode(out);
-        done = ops.original_position();
+        done = match bytes[at] {
+            opcode @ (CALL | RETURN_CALL | GLOBAL_GET | GLOBAL_SET | REF_FUNC) => {
+                out.push(opcode);
+                indices.get(site.kind, site.index).ok_or_else(|| unplaced("an index"))?.encode(out);
+                let rest = bytes[at + 1..].iter().take_while(|byte| **byte & 0x80 != 0).count();
+                at + 2 + rest
+            }
+            _ => {
+                let mut ops = OperatorsReader::new(BinaryReader::new(&bytes[at..], at));
+                let op = ops.read().map_err(|e| Diagnostic::invalid_wasm(&e))?;
+                renumber.instruction(op).map_err(unwritable)?.encode(out);
+                ops.original_position()
+            }
+        };
     }
     out.extend_from_slice(&bytes[done..]);
     Ok(())

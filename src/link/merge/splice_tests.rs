@@ -92,6 +92,36 @@ fn bodies_of_guests_and_fixtures_are_spliced_as_they_are_re_encoded() {
     assert!(bodies > 1_000, "{bodies}");
 }
 
+/// Scanning while validating finds the same, and accepts the same.
+#[test]
+fn bodies_are_scanned_as_they_are_validated() {
+    use crate::link::validate::sections;
+    use wasmparser::WasmFeatures;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/guests/http-hello-c.wasm");
+    let guest = std::fs::read(path).expect("a guest");
+    for wasm in [wat::parse_str(EVERYTHING).expect("text"), modules(&guest)[1].to_vec()] {
+        let (bodies, rest) = sections(&wasm, WasmFeatures::all());
+        rest.expect("valid sections");
+        let scans = bodies.scan().expect("valid");
+        let module = Module::parse(&wasm).expect("parses");
+        let plain: Vec<_> = module.bodies.iter().map(|b| Scan::body(b).expect("scans")).collect();
+        assert_eq!(scans.0.iter().map(|(_, scan)| scan.clone()).collect::<Vec<_>>(), plain);
+        assert!(scans.of(&module).expect("known").iter().all(|scan| matches!(scan, std::borrow::Cow::Borrowed(_))));
+        // A copy has other addresses.
+        let copy = wasm.clone();
+        let copied = scans.of(&Module::parse(&copy).expect("parses")).expect("scans");
+        assert!(copied.iter().all(|scan| matches!(scan, std::borrow::Cow::Owned(_))));
+        for at in (0..wasm.len()).step_by(7) {
+            let mut mutated = wasm.clone();
+            mutated[at] ^= 0x15;
+            let (bodies, rest) = sections(&mutated, WasmFeatures::WASM3);
+            let whole = wasmparser::Validator::new_with_features(WasmFeatures::WASM3).validate_all(&mutated);
+            let scanned = bodies.scan().map(drop).and(rest);
+            assert_eq!(scanned.map_err(|e| e.to_string()).err().is_some(), whole.is_err(), "at {at}");
+        }
+    }
+}
+
 /// An index that the encoder meets and the scanner does not would be copied unchanged. So whatever makes the encoder
 /// ask for an index, in any instruction that the parser knows, must be a site.
 #[test]

@@ -10,6 +10,7 @@ use super::ir::Component;
 use super::lower::View;
 use crate::abi::{CoreSignature, ImportName, Names};
 use crate::diagnostic::{Code, Diagnostic, Result};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashSet;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
@@ -29,7 +30,7 @@ pub enum NameMap {
 }
 
 /// Which full name became which.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct NameTable {
     /// In the order of the imports.
     pub imports: Vec<ImportEntry>,
@@ -38,7 +39,7 @@ pub struct NameTable {
 }
 
 /// An import and its new name. The signature is empty for what is no function.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ImportEntry {
     /// Canonical module.
     pub module: String,
@@ -55,7 +56,7 @@ pub struct ImportEntry {
 }
 
 /// An export and its new name. The signature is empty for what is no function.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ExportEntry {
     /// Canonical name.
     pub name: String,

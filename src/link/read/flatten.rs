@@ -3,6 +3,7 @@
 use super::super::ir::{
     Component, Def, Export, FlagId, Host, HostId, InstanceId, Instantiate, Item, ModuleId, ReallocId, Space,
 };
+use super::super::merge::Scans;
 use super::super::written::{Function, HostResource, Resources, Transcode, View, Written, realloc_signature};
 use super::super::{Handles, Options};
 use super::asynchronous::{self, Channels};
@@ -86,9 +87,10 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
         let component = self.input.component;
         for initializer in &component.initializers {
             match initializer {
-                GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, args), _) => {
+                GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, args), owner) => {
                     let args = args.iter().map(|arg| self.def(arg)).collect::<Result<Vec<_>>>()?;
-                    instances.push(Instantiate { module: ModuleId(module.as_u32()), args });
+                    let owner = owner.map(|instance| FlagId(instance.as_u32()));
+                    instances.push(Instantiate { module: ModuleId(module.as_u32()), args, owner });
                 }
                 GlobalInitializer::InstantiateModule(InstantiateModule::Import(..), _) => {
                     return Err(Diagnostic::new(Code::ModuleImportExport, "the component imports a core module"));
@@ -125,6 +127,7 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
         let (resolve, world) = world(self.bytes)?;
         Ok(Component {
             modules,
+            scans: Scans::default(),
             instances,
             own: InstanceId(own),
             hosts: self.hosts,
@@ -186,7 +189,7 @@ impl<'x, 'a, 's> Flattener<'x, 'a, 's> {
         };
         let resources = self.resources(destructors)?;
         for (wasm, args) in self.written.finish(&resources)?.into_iter().chain(adapters) {
-            instances.push(Instantiate { module: ModuleId(count(modules.len())?), args });
+            instances.push(Instantiate { module: ModuleId(count(modules.len())?), args, owner: None });
             modules.push(Cow::Owned(wasm));
         }
         Ok(())

@@ -51,9 +51,9 @@ pub(super) fn read<'a>(bytes: &'a [u8], options: &Options) -> Result<Component<'
     let plain = features().difference(extra());
     if let (bodies, Ok(())) = validate::sections(bytes, plain) {
         // The translator does not look at bodies, so it need not wait for them.
-        let (valid, component) = join(bytes.len(), || bodies.validate(), || translate(bytes, plain, options));
-        if valid.is_ok() {
-            return component;
+        let (scans, component) = join(bytes.len(), || bodies.scan(), || translate(bytes, plain, options));
+        if let Ok(scans) = scans {
+            return component.map(|component| Component { scans, ..component });
         }
     }
     translate(bytes, validate(bytes)?, options)

@@ -250,6 +250,27 @@ impl Function {
     }
 }
 
+/// Functions that do what another does, but for a check; their only call is of that one.
+pub(super) const GUARDS: [&str; 3] = ["may-leave", "may-enter", "may-not-leave"];
+
+/// Why a function is there, by the name of its kind.
+pub(super) fn why(kind: &str) -> &'static str {
+    match kind {
+        "may-leave" => "an import; it traps while its instance may not leave",
+        "may-enter" => "an export; it traps while another runs, and after a trap",
+        "may-not-leave" => "a realloc or post-return, during which imports trap",
+        "resource-new" | "resource-rep" | "resource-drop" => "handles that the module keeps",
+        "transfer-own" | "transfer-borrow" => "handles that pass between component instances",
+        "enter-call" | "exit-call" => "a call that may lend handles",
+        "boundary-import" | "after-import" => "an import, between the host and the component's memories",
+        "boundary-export" | "after-export" => "an export, between the host and the component's memories",
+        "boundary-realloc" => "the host allocates in the boundary's memory",
+        transcoder if transcoder.contains("-to-") => "strings that pass from one memory to another",
+        "adapter" => "lifts and lowers what passes the boundary",
+        _ => "others that the linker wrote call it",
+    }
+}
+
 /// `cabi_realloc`
 pub(super) fn realloc_signature() -> CoreSignature {
     CoreSignature::new([Core::I32; 4], [Core::I32])

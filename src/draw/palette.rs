@@ -45,7 +45,7 @@ const SHAPES: &str = "\
 ";
 
 /// Rules for SVG figures, both schemes.
-pub(super) fn figure_css() -> String {
+pub(crate) fn figure_css() -> String {
     format!("{SHAPES}{}@media (prefers-color-scheme:dark){{\n{}}}\n", scheme(false), scheme(true))
 }
 
@@ -71,8 +71,21 @@ fn scheme(dark: bool) -> String {
     css
 }
 
+/// Rules for lines in the ink of the role that they stand in, and for frames; both schemes.
+pub(crate) fn ink_rules(line: &str, frame: &str) -> String {
+    let scheme = |dark: bool| {
+        let roles = ROLES.iter().chain(&CORES).map(|(class, light, night)| {
+            let ink = if dark { night[1] } else { light[1] };
+            format!(".fig .{class} .{line}{{stroke:{ink}}}\n")
+        });
+        let quiet = if dark { DARK[3] } else { LIGHT[3] };
+        roles.collect::<String>() + &format!(".fig .{frame}{{stroke:{quiet}}}\n")
+    };
+    format!("{}@media (prefers-color-scheme:dark){{\n{}}}\n", scheme(false), scheme(true))
+}
+
 /// Rules for the page around the figures.
-pub(super) fn page_css() -> String {
+pub(crate) fn page_css() -> String {
     let scheme = |[paper, raised, ink, quiet, hair]: [&str; 5], link: &str| {
         format!(":root{{--paper:{paper};--raised:{raised};--ink:{ink};--quiet:{quiet};--hair:{hair};--link:{link}}}")
     };

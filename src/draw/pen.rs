@@ -4,50 +4,50 @@ use super::words::{columns, escape, fit};
 use std::fmt::Write;
 
 /// Sizes of text, in pixels.
-pub(super) const TITLE: i64 = 20;
-pub(super) const HEADING: i64 = 15;
-pub(super) const NAME: i64 = 11;
-pub(super) const SMALL: i64 = 10;
-pub(super) const TINY: i64 = 9;
+pub(crate) const TITLE: i64 = 20;
+pub(crate) const HEADING: i64 = 15;
+pub(crate) const NAME: i64 = 11;
+pub(crate) const SMALL: i64 = 10;
+pub(crate) const TINY: i64 = 9;
 
 /// Columns of monospaced text that fit in so many pixels. The fonts asked for advance 0.6 em or less.
-pub(super) fn columns_in(px: i64, size: i64) -> usize {
+pub(crate) fn columns_in(px: i64, size: i64) -> usize {
     usize::try_from(px * 100 / (size * 61)).unwrap_or(0)
 }
 
 /// Pixels that a text takes.
-pub(super) fn extent(text: &str, size: i64) -> i64 {
+pub(crate) fn extent(text: &str, size: i64) -> i64 {
     i64::try_from(columns(text)).unwrap_or(i64::MAX / 10_000) * size * 61 / 100 + 1
 }
 
 /// A finished drawing.
 #[derive(Debug)]
-pub(super) struct Block {
-    pub width: i64,
-    pub height: i64,
-    pub body: String,
+pub(crate) struct Block {
+    pub(crate) width: i64,
+    pub(crate) height: i64,
+    pub(crate) body: String,
 }
 
 /// Where text starts: left end, middle, or right end at the given place.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum At {
+pub(crate) enum At {
     Start,
     Middle,
     End,
 }
 
 /// How text looks: its size and its class besides.
-pub(super) type Style = (i64, &'static str);
+pub(crate) type Style = (i64, &'static str);
 
 /// A drawing in the making.
 #[derive(Debug, Default)]
-pub(super) struct Pen {
+pub(crate) struct Pen {
     body: String,
 }
 
 impl Pen {
     /// The drawing.
-    pub(super) fn block(self, width: i64, height: i64) -> Block {
+    pub(crate) fn block(self, width: i64, height: i64) -> Block {
         Block { width, height, body: self.body }
     }
 
@@ -57,7 +57,7 @@ impl Pen {
     }
 
     /// Opens a group; its title is what a pointer over it shows.
-    pub(super) fn open(&mut self, class: &str, title: &str) {
+    pub(crate) fn open(&mut self, class: &str, title: &str) {
         self.put(format_args!("<g class=\"{class}\">"));
         if !title.is_empty() {
             self.put(format_args!("<title>{}</title>", escape(title)));
@@ -65,12 +65,12 @@ impl Pen {
     }
 
     /// Closes a group.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.body.push_str("</g>\n");
     }
 
     /// A rectangle.
-    pub(super) fn rect(&mut self, class: &str, [x, y, width, height]: [i64; 4], radius: i64) {
+    pub(crate) fn rect(&mut self, class: &str, [x, y, width, height]: [i64; 4], radius: i64) {
         let class = if class.is_empty() { String::new() } else { format!("class=\"{class}\" ") };
         self.put(format_args!(
             "<rect {class}x=\"{x}.5\" y=\"{y}.5\" width=\"{width}\" height=\"{height}\" rx=\"{radius}\"/>"
@@ -78,13 +78,13 @@ impl Pen {
     }
 
     /// A path.
-    pub(super) fn path(&mut self, class: &str, d: &str) {
+    pub(crate) fn path(&mut self, class: &str, d: &str) {
         let tip = if class == "wire" { " marker-end=\"url(#tip)\"" } else { "" };
         self.put(format_args!("<path class=\"{class}\" d=\"{d}\"{tip}/>"));
     }
 
     /// Text in so many pixels, cut if need be.
-    pub(super) fn text(&mut self, [x, y, room]: [i64; 3], at: At, (size, class): Style, text: &str) {
+    pub(crate) fn text(&mut self, [x, y, room]: [i64; 3], at: At, (size, class): Style, text: &str) {
         let shown = fit(text, columns_in(room, size));
         if shown.is_empty() {
             return;
@@ -110,13 +110,13 @@ impl Pen {
     }
 
     /// A drawing within this one.
-    pub(super) fn place(&mut self, x: i64, y: i64, block: &Block) {
+    pub(crate) fn place(&mut self, x: i64, y: i64, block: &Block) {
         self.put(format_args!("<g transform=\"translate({x} {y})\">{}</g>\n", block.body));
     }
 }
 
 /// A row of small boxes that wraps; where they are is returned.
-pub(super) fn flow(widths: impl Iterator<Item = i64>, room: i64, gap: i64, line: i64) -> (Vec<[i64; 2]>, i64) {
+pub(crate) fn flow(widths: impl Iterator<Item = i64>, room: i64, gap: i64, line: i64) -> (Vec<[i64; 2]>, i64) {
     let (mut x, mut y) = (0, 0);
     let mut places = Vec::new();
     for width in widths {

@@ -1,7 +1,7 @@
 //! Words on the page. Whatever a WIT file calls its types, it comes out of here as plain text on one line.
 
 /// Replaces what moves the cursor, hides, or turns the reading direction round.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let visible = |c: char| match c {
         '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => ' ',
         c if c.is_control() || is_invisible(c) => '\u{fffd}',
@@ -21,7 +21,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// [`clean`] text for element content and quoted attributes, in XML and HTML alike.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in clean(text).chars() {
         match c {
@@ -45,12 +45,12 @@ fn width(c: char) -> usize {
 }
 
 /// Columns that a text takes at most.
-pub(super) fn columns(text: &str) -> usize {
+pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(width).sum()
 }
 
 /// [`clean`] text in so many columns, cut with `…`.
-pub(super) fn fit(text: &str, room: usize) -> String {
+pub(crate) fn fit(text: &str, room: usize) -> String {
     let text = clean(text);
     if columns(&text) <= room {
         return text;
@@ -72,7 +72,7 @@ pub(super) fn fit(text: &str, room: usize) -> String {
 }
 
 /// Lines of at most so many columns, broken at spaces where there are any; the last ends in `…` if there are more.
-pub(super) fn wrap(text: &str, room: usize, most: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, room: usize, most: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in clean(text).split(' ').filter(|w| !w.is_empty()) {
         let word = fit(word, room);
@@ -97,7 +97,7 @@ pub(super) fn wrap(text: &str, room: usize, most: usize) -> Vec<String> {
 }
 
 /// `12,000`.
-pub(super) fn number(n: u64) -> String {
+pub(crate) fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -110,6 +110,6 @@ pub(super) fn number(n: u64) -> String {
 }
 
 /// `1 byte`, `12,000 bytes`.
-pub(super) fn count(n: u64, what: &str) -> String {
+pub(crate) fn count(n: u64, what: &str) -> String {
     format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
 }

@@ -71,7 +71,7 @@ fn spoil(random: &mut Xorshift, words: &mut [u64], image: &mut [u8]) {
             0 if !words.is_empty() => words[random.below(words.len())] = u64::from(word),
             1 if !words.is_empty() => {
                 let i = random.below(words.len());
-                words[i] = words[i].wrapping_add(1 + random.below(3) as u64) ^ (1 << 31) * random.below(2) as u64;
+                words[i] = words[i].wrapping_add(1 + random.below(3) as u64) ^ ((random.below(2) as u64) << 31);
             }
             2 if image.len() >= 4 => {
                 let at = random.below(image.len() / 4) * 4;
@@ -174,9 +174,9 @@ pub(super) fn random(case: &Case, live: &Handles, random: &mut Xorshift) -> Call
         1 if random.below(3) == 0 => {
             let side = if alone || random.below(2) == 0 { 'a' } else { 'b' };
             let switch = ["mode", "post-mode"][random.below(2)];
-            // A host lets no post-return call out, but a fused adapter does: where the callee faces the host through the
-            // linker's own boundary, the two differ.
-            let skipped = case.direct && !alone && side == 'a' && switch == "post-mode";
+            // A host lets no post-return call out, but a fused adapter does: where caller and callee face the host through
+            // the linker's own boundary, the two differ.
+            let skipped = case.direct && !alone && switch == "post-mode";
             number(format!("{side}-{switch}"), Some(if skipped { 0 } else { random.below(5) as u32 }), false)
         }
         2 if !alone && random.below(4) == 0 => {

@@ -201,13 +201,13 @@ impl Writer<'_> {
         );
         out.push_str(&self.scope.imported(|_| true));
         let said = if self.encodings[0] == Encoding::Utf16 { r"h\00i\00" } else { "hi" };
-        let mut module = format!(
+        let mut module = String::from(
             r#"(core module $m
       (import "" "tick" (func $tick (param i32) (result i32))) (import "" "log" (func $log (param i32 i32 i32) (result i32)))
       (import "" "drop" (func $drop (param i32)))
       (import "mem" "memory" (memory 1)) (import "mem" "count" (func $count (result i32))) (import "mem" "mode" (func $mode (param i32)))
       (import "mem" "reset" (func $reset)) (import "mem" "used" (func $used (result i32)))
-"#
+"#,
         );
         let mut bodies = format!(
             "(data (i32.const 0x300) \"{said}\")\n(func (export \"drop\") (param i32) (call $drop (local.get 0)))\n"

@@ -13,6 +13,9 @@ pub(crate) struct FuzzArgs {
     /// Calls to compare; without end if absent. A component that is refused counts as one.
     #[arg(long, value_name = "N")]
     calls: Option<u64>,
+    /// Link into one memory, too.
+    #[arg(long)]
+    single_memory: bool,
 }
 
 /// Runs the test program's generator, optimised. It fails at the first difference, and names the component's text.
@@ -22,6 +25,9 @@ pub(crate) fn fuzz_link(paths: &Paths, args: &FuzzArgs) -> Result<()> {
     test.env("LOWLIFT_FUZZ_SEED", args.seed.to_string());
     if let Some(calls) = args.calls {
         test.env("LOWLIFT_FUZZ_CALLS", calls.to_string());
+    }
+    if args.single_memory {
+        test.env("LOWLIFT_FUZZ_SINGLE_MEMORY", "1");
     }
     run(test.current_dir(&paths.root))
 }

@@ -71,7 +71,7 @@ fn spoil(random: &mut Xorshift, words: &mut [u64], image: &mut [u8]) {
             0 if !words.is_empty() => words[random.below(words.len())] = u64::from(word),
             1 if !words.is_empty() => {
                 let i = random.below(words.len());
-                words[i] = words[i].wrapping_add(1 + random.below(3) as u64) ^ ((1 << 31) * random.below(2) as u64);
+                words[i] = words[i].wrapping_add(1 + random.below(3) as u64) ^ ((random.below(2) as u64) << 31);
             }
             2 if image.len() >= 4 => {
                 let at = random.below(image.len() / 4) * 4;

@@ -3,6 +3,7 @@
 //! A core name of an operation on a stream or future says the type by its place in the signature of some function, and
 //! that of a `task.return` says the function. The front end knows only types; any function with the same type will do.
 
+use super::super::ir;
 use super::Input;
 use super::flatten::{Flattener, asynchronous};
 use crate::abi::ImportName;
@@ -197,6 +198,24 @@ impl Flattener<'_, '_, '_> {
             Trampoline::FutureDropReadable { ty, .. } => future(ty, "drop-readable", false),
             Trampoline::FutureDropWritable { ty, .. } => future(ty, "drop-writable", false),
             ref other => Err(asynchronous(&format!("the built-in `{}`", other.symbol_name()))),
+        }
+    }
+
+    /// What is asynchronous is lowered where nothing passes between component instances.
+    pub(super) fn one_instance_if_concurrent(&self) -> Result<()> {
+        let fused = |m: &wasmtime_environ::ModuleTranslation<'_>| !self.bytes.as_ptr_range().contains(&m.wasm.as_ptr());
+        if self.concurrent && (self.boundary.is_some() || self.input.modules.values().any(fused)) {
+            return Err(asynchronous("asynchronous functions and calls between its instances"));
+        }
+        Ok(())
+    }
+
+    /// While an import runs, its realloc is selected; what allocates at other times must use that of the exports.
+    pub(super) fn one_late_realloc(&self, exports: &[ir::Export]) -> Result<()> {
+        let default = exports.iter().find_map(|e| e.realloc).unwrap_or(ir::ReallocId(0));
+        match self.late_reallocs.iter().find(|realloc| **realloc != default) {
+            Some(_) => Err(asynchronous("asynchronous functions with several reallocs")),
+            None => Ok(()),
         }
     }
 

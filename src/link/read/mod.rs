@@ -5,9 +5,12 @@
 
 mod asynchronous;
 mod boundary;
+mod exports;
 mod flatten;
 mod names;
+mod resources;
 mod survey;
+mod trampolines;
 
 use super::ir::Component;
 use super::merge::join;

@@ -1,6 +1,7 @@
 //! Canonical names of what the component imports and exports.
 
-use super::flatten::{Flattener, resource_index};
+use super::flatten::Flattener;
+use super::resources::resource_index;
 use crate::abi::ImportName;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use wasmtime_environ::component as wt;

@@ -226,11 +226,9 @@ impl Context<'_> {
                 let rep = text.import(rep, &CoreSignature::new([Core::I32], [Core::I32]));
                 let _ = write!(
                     resolve,
-                    "(if (i32.and
-                           (i32.eq (i32.and (local.get $kind) (i32.const -8)) (i32.const {}))
-                           (i32.and (local.get $kind) (i32.const 2)))
+                    "(if (i32.eq (i32.and (local.get $kind) (i32.const -6)) (i32.const {}))
                        (then (return (call {rep} (local.get $value)))))",
-                    kind(*resource)
+                    kind(*resource) | 2
                 );
             }
         }

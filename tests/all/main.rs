@@ -6,6 +6,7 @@ mod diff;
 mod echo;
 mod explain;
 mod fuzz;
+mod fuzz_link;
 mod host;
 mod layout;
 mod lies;

@@ -92,7 +92,7 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     /// `canon resource.new`; traps unless `flag` says that the instance may leave.
-    pub(super) fn new(&self, text: &mut Text, name: &str, table: u32, resource: u32, flag: &str) {
+    pub(super) fn create(&self, text: &mut Text, name: &str, table: u32, resource: u32, flag: &str) {
         shared(text, &self.memory, self.tables, self.views);
         text.function(format!(
             "(func {name} (param i32) (result i32)
@@ -386,3 +386,11 @@ const UNBORROW: &str = "
 (func $unborrow (param $at i32)
   (local.set $at (call $call_at (i32.load @memory offset=8 (local.get $at))))
   (i32.store @memory (local.get $at) (i32.sub (i32.load @memory (local.get $at)) (i32.const 1))))";
+
+#[cfg(test)]
+#[path = "handles_model.rs"]
+mod model;
+
+#[cfg(test)]
+#[path = "handles_tests.rs"]
+mod tests;

@@ -6,6 +6,8 @@
 mod boundary;
 mod guards;
 mod handles;
+#[cfg(test)]
+mod testing;
 mod text;
 mod transcode;
 
@@ -210,7 +212,7 @@ impl Writer<'_> {
         match function {
             Function::ResourceNew { table, resource, flag } => {
                 let flag = text.global(flag);
-                context.new(text, name, *table, *resource, &flag);
+                context.create(text, name, *table, *resource, &flag);
             }
             Function::ResourceRep { table, resource } => context.rep(text, name, *table, *resource)?,
             Function::ResourceDrop { table, resource, flag } => {

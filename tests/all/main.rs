@@ -14,6 +14,7 @@ mod link;
 mod link_async;
 mod link_corpus;
 mod link_dead;
+mod link_handles;
 mod lower;
 mod lower_random;
 mod oracle;

@@ -146,6 +146,23 @@ fn seeds_are_linked_or_refused() {
     }
 }
 
+/// Found by mutation: an import that is lowered and never called, verified with and without a preview1 adapter's removal.
+#[test]
+fn an_import_that_nobody_calls_is_no_part_of_the_proof() {
+    let component = wat::parse_str(
+        r#"(component
+          (import "tick" (func $tick (result u32)))
+          (core func $tick' (canon lower (func $tick)))
+          (core module $m (import "" "tick" (func (result i32))) (func (export "f") (result i32) (i32.const 1)))
+          (core instance $i (instantiate $m (with "" (instance (export "tick" (func $tick'))))))
+          (func (export "f") (result u32) (canon lift (core func $i "f"))))"#,
+    );
+    let component = component.expect("valid text");
+    for mode in [0b1000_0000, 0b1000_0100] {
+        assert_eq!(link_component(&[&[mode], &component[..]].concat()), Outcome::Whole);
+    }
+}
+
 #[test]
 fn mutated_components_are_refused_or_linked() {
     run(0x6a09_e667_f3bc_c908, CASES);

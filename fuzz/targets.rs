@@ -2,6 +2,8 @@
 
 use lowlift::abi::{Abi, Forms, Names};
 use lowlift::diagnostic::{Code, Diagnostic, Place};
+use lowlift::link::{Handles, Wasi, link};
+use lowlift::profile::Profile;
 use lowlift::wit::{Gates, Sources, WitFile, load};
 use lowlift::witx::{Document, Options, Reading, Scope, derive, print, read, verify};
 
@@ -92,4 +94,35 @@ fn refused(error: &Diagnostic, text: &str) -> Outcome {
         }
     }
     Outcome::Refused
+}
+
+/// A component, after a byte that chooses how to link it: what is linked validates, for the target if there is one.
+pub(crate) fn link_component(data: &[u8]) -> Outcome {
+    let Some((&mode, component)) = data.split_first() else { return Outcome::NotText };
+    let bit = |n: u8| mode & (1 << n) != 0;
+    let options = lowlift::link::Options {
+        single_memory: bit(0),
+        target: bit(1).then(|| Profile::built_in("mvp")).flatten(),
+        wasi: if bit(2) { Wasi::Preview1 } else { Wasi::Keep },
+        handles: if bit(3) { Handles::Module } else { Handles::Host },
+        no_guards: bit(4),
+        strip: bit(5),
+        explain: bit(6),
+        verify: bit(7),
+        ..lowlift::link::Options::default()
+    };
+    let features = options.target.as_ref().map_or_else(wasmparser::WasmFeatures::all, |target| target.features);
+    match link(component, options) {
+        Ok(linked) => {
+            let valid = wasmparser::Validator::new_with_features(features).validate_all(&linked.wasm);
+            valid.unwrap_or_else(|e| panic!("mode {mode}: {e}"));
+            Outcome::Whole
+        }
+        Err(error) => {
+            for error in std::iter::once(&*error).chain(&error.others) {
+                assert!(!error.code.is_ours(), "mode {mode}: {error:?}");
+            }
+            Outcome::Refused
+        }
+    }
 }

@@ -111,7 +111,7 @@ fn intrinsics(resolve: &Resolve, world: WorldId) -> Result<Vec<ImportName>> {
 }
 
 /// What a module imports.
-fn imports(wasm: &[u8]) -> Result<HashSet<ImportName>> {
+pub(super) fn imports(wasm: &[u8]) -> Result<HashSet<ImportName>> {
     let invalid = |e: BinaryReaderError| Diagnostic::invalid_wasm(&e);
     let mut found = HashSet::new();
     for payload in Parser::new(0).parse_all(wasm) {

@@ -1,7 +1,7 @@
 //! The targets of `fuzz/`, with inputs that are the same every time.
 
 #[path = "../../fuzz/targets.rs"]
-mod targets;
+pub(crate) mod targets;
 
 use crate::random::{WIT, Xorshift};
 use crate::root;

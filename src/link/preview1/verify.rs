@@ -3,8 +3,8 @@
 use super::{START, Stripped, world};
 use crate::adapt::{Adapter, PREVIEW1};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
-use crate::link::ir::Component;
-use crate::link::verify::compare;
+use crate::link::ir::{Component, Host};
+use crate::link::verify::{compare, imports};
 use wit_component::{ComponentEncoder, DecodedWasm};
 use wit_parser::{Resolve, WorldId};
 
@@ -36,8 +36,13 @@ pub(in crate::link) fn same_world(before: &Stripped, component: &Component<'_>, 
         return Err(Diagnostic::new(Code::VerifyFailed, "the linked module needs more than the component")
             .fact("extra", foreign.join("; ")));
     }
-    let narrowed = world::narrow(&mut resolve, id, &component.hosts)?;
-    compare((&component.resolve, component.world), (&resolve, narrowed), wasm)
+    // What is imported and never called is gone from the module, and so are the types that only it used.
+    let called = imports(wasm)?;
+    let hosts: Vec<Host> = component.hosts.iter().filter(|h| called.contains(&h.name)).cloned().collect();
+    let mut wanted = component.resolve.clone();
+    let want = world::narrow(&mut wanted, component.world, &hosts)?;
+    let have = world::narrow(&mut resolve, id, &hosts)?;
+    compare((&wanted, want), (&resolve, have), wasm)
 }
 
 /// Versions of interfaces stay as they are, so that the module's own imports are told from the adapter's.

@@ -141,3 +141,7 @@ const ALLOCATE: &str = "
   (global.set $top (i32.wrap_i64 (local.get $end)))
   (memory.copy @memory @memory (local.get $at) (local.get $old) (local.get $had))
   (local.get $at))";
+
+#[cfg(test)]
+#[path = "boundary_tests.rs"]
+mod tests;

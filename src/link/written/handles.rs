@@ -224,11 +224,9 @@ impl Context<'_> {
                 let rep = text.import(rep, &CoreSignature::new([Core::I32], [Core::I32]));
                 let _ = write!(
                     resolve,
-                    "(if (i32.and
-                           (i32.eq (i32.and (local.get $kind) (i32.const -8)) (i32.const {}))
-                           (i32.and (local.get $kind) (i32.const 2)))
+                    "(if (i32.eq (i32.and (local.get $kind) (i32.const -6)) (i32.const {}))
                        (then (return (call {rep} (local.get $value)))))",
-                    kind(*resource)
+                    kind(*resource) | 2
                 );
             }
         }
@@ -386,3 +384,11 @@ const UNBORROW: &str = "
 (func $unborrow (param $at i32)
   (local.set $at (call $call_at (i32.load @memory offset=8 (local.get $at))))
   (i32.store @memory (local.get $at) (i32.sub (i32.load @memory (local.get $at)) (i32.const 1))))";
+
+#[cfg(test)]
+#[path = "handles_model.rs"]
+mod model;
+
+#[cfg(test)]
+#[path = "handles_tests.rs"]
+mod tests;

@@ -6,6 +6,8 @@
 mod boundary;
 mod guards;
 mod handles;
+#[cfg(test)]
+mod testing;
 mod text;
 mod transcode;
 

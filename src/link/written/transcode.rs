@@ -413,3 +413,11 @@ const UTF16_TO_COMPACT: &str = "
     (local.get $source)
     (i32.shl (local.get $length) (i32.const 1)))
   (i32.add (local.get $latin1) (local.get $length))";
+
+#[cfg(test)]
+#[path = "transcode_model.rs"]
+mod model;
+
+#[cfg(test)]
+#[path = "transcode_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ mod guards;
 mod handles;
 mod text;
 mod transcode;
+mod words;
 
 pub(super) use boundary::Area;
 pub(super) use handles::View;

@@ -10,6 +10,7 @@ mod handles;
 mod testing;
 mod text;
 mod transcode;
+mod words;
 
 pub(super) use boundary::Area;
 pub(super) use handles::View;

@@ -5,6 +5,7 @@
 //! write. Source and destination are in bounds and aligned by then.
 
 use super::text::Text;
+use super::words::{always, count, narrow, plain, room, surrogates, widen, widened};
 
 /// What a transcoder does, and its core signature (pointers and lengths are `i32`; lengths are in code units).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,16 +85,14 @@ pub(super) fn write(op: Transcode, name: &str, from: &str, to: &str, text: &mut 
     let body = body.replace("@from", &from[1..]).replace("@to", &to[1..]).replace("$from", from).replace("$to", to);
     for (helper, memory, source) in [
         ("$utf8", from, UTF8),
-        ("$tail", from, TAIL),
         ("$utf16", from, UTF16),
-        ("$ascii", from, ASCII),
         ("$put8", to, PUT_UTF8),
         ("$put16", to, PUT_UTF16),
         ("$inflate", to, INFLATE),
     ] {
         let called = format!("{helper}{}", &memory[1..]);
         let call = format!("(call {called}");
-        if body.contains(&call) || (helper == "$tail" && body.contains("(call $utf8")) {
+        if body.contains(&call) {
             text.helper(&called, source.replace("@memory", &memory[1..]).replace("$memory", memory));
         }
     }
@@ -102,42 +101,39 @@ pub(super) fn write(op: Transcode, name: &str, from: &str, to: &str, text: &mut 
     ));
 }
 
-/// The next continuation byte's six bits; `left` bytes are there.
-const TAIL: &str = "
-(func $tail@memory (param $at i32) (param $left i32) (result i32) (local $byte i32)
-  (if (i32.eqz (local.get $left)) (then (unreachable)))
-  (local.set $byte (i32.load8_u $memory (local.get $at)))
-  (if (i32.ne (i32.and (local.get $byte) (i32.const 0xc0)) (i32.const 0x80)) (then (unreachable)))
-  (i32.and (local.get $byte) (i32.const 0x3f)))";
-
 /// The scalar value at `$at`, of which `$left` bytes (not 0) are there. Traps on what is not the shortest form of one.
 const UTF8: &str = "
-(func $utf8@memory (param $at i32) (param $left i32) (result i32) (local $byte i32) (local $char i32)
+(func $utf8@memory (param $at i32) (param $left i32) (result i32)
+  (local $byte i32) (local $char i32) (local $two i32) (local $three i32) (local $four i32)
   (local.set $byte (i32.load8_u $memory (local.get $at)))
   (if (i32.lt_u (local.get $byte) (i32.const 0x80)) (then (return (local.get $byte))))
+  ;; Continuation bytes without their top bit: below 0x40 they are well-formed.
+  (if (i32.lt_u (local.get $left) (i32.const 2)) (then (unreachable)))
+  (local.set $two (i32.xor (i32.load8_u $memory offset=1 (local.get $at)) (i32.const 0x80)))
   (if (i32.lt_u (i32.sub (local.get $byte) (i32.const 0xc2)) (i32.const 0x1e))
-    (then (return (i32.or
-      (i32.shl (i32.and (local.get $byte) (i32.const 0x1f)) (i32.const 6))
-      (call $tail@memory (i32.add (local.get $at) (i32.const 1)) (i32.sub (local.get $left) (i32.const 1)))))))
-  ;; Three or four bytes: the second and the third are read alike.
-  (if (i32.ge_u (local.get $byte) (i32.const 0xf5)) (then (unreachable)))
-  (if (i32.lt_u (local.get $byte) (i32.const 0xe0)) (then (unreachable)))
+    (then
+      (if (i32.ge_u (local.get $two) (i32.const 0x40)) (then (unreachable)))
+      (return (i32.or (i32.shl (i32.and (local.get $byte) (i32.const 0x1f)) (i32.const 6)) (local.get $two)))))
   (if (i32.lt_u (local.get $left) (i32.const 3)) (then (unreachable)))
-  (local.set $char (i32.or
-    (i32.shl (call $tail@memory (i32.add (local.get $at) (i32.const 1)) (i32.const 1)) (i32.const 6))
-    (call $tail@memory (i32.add (local.get $at) (i32.const 2)) (i32.const 1))))
-  (if (i32.lt_u (local.get $byte) (i32.const 0xf0))
+  (local.set $three (i32.xor (i32.load8_u $memory offset=2 (local.get $at)) (i32.const 0x80)))
+  (if (i32.ge_u (i32.or (local.get $two) (local.get $three)) (i32.const 0x40)) (then (unreachable)))
+  (local.set $char (i32.or (i32.shl (local.get $two) (i32.const 6)) (local.get $three)))
+  (if (i32.lt_u (i32.sub (local.get $byte) (i32.const 0xe0)) (i32.const 0x10))
     (then
       (local.set $char (i32.or
         (i32.shl (i32.and (local.get $byte) (i32.const 0xf)) (i32.const 12)) (local.get $char)))
       (if (i32.lt_u (local.get $char) (i32.const 0x800)) (then (unreachable)))
       (if (i32.eq (i32.and (local.get $char) (i32.const 0xf800)) (i32.const 0xd800)) (then (unreachable)))
       (return (local.get $char))))
+  (if (i32.ge_u (i32.sub (local.get $byte) (i32.const 0xf0)) (i32.const 5)) (then (unreachable)))
+  (if (i32.lt_u (local.get $left) (i32.const 4)) (then (unreachable)))
+  (local.set $four (i32.xor (i32.load8_u $memory offset=3 (local.get $at)) (i32.const 0x80)))
+  (if (i32.ge_u (local.get $four) (i32.const 0x40)) (then (unreachable)))
   (local.set $char (i32.or
     (i32.shl
       (i32.or (i32.shl (i32.and (local.get $byte) (i32.const 7)) (i32.const 12)) (local.get $char))
       (i32.const 6))
-    (call $tail@memory (i32.add (local.get $at) (i32.const 3)) (i32.sub (local.get $left) (i32.const 3)))))
+    (local.get $four)))
   (if (i32.ge_u (i32.sub (local.get $char) (i32.const 0x10000)) (i32.const 0x100000)) (then (unreachable)))
   (local.get $char))";
 
@@ -152,19 +148,6 @@ const UTF16: &str = "
   (if (i32.ge_u (local.get $low) (i32.const 0x400)) (then (unreachable)))
   (i32.add (i32.const 0x10000)
     (i32.or (i32.shl (i32.sub (local.get $unit) (i32.const 0xd800)) (i32.const 10)) (local.get $low))))";
-
-/// How many of `$left` bytes at `$at` are ASCII before the first eight that are not all so.
-const ASCII: &str = "
-(func $ascii@memory (param $at i32) (param $left i32) (result i32) (local $done i32)
-  (block $end
-    (loop $more
-      (br_if $end (i32.lt_u (i32.sub (local.get $left) (local.get $done)) (i32.const 8)))
-      (br_if $end (i32.eqz (i64.eqz (i64.and
-        (i64.load $memory align=1 (i32.add (local.get $at) (local.get $done)))
-        (i64.const 0x8080808080808080)))))
-      (local.set $done (i32.add (local.get $done) (i32.const 8)))
-      (br $more)))
-  (local.get $done))";
 
 /// Writes a scalar value; gives how many bytes that took.
 const PUT_UTF8: &str = "
@@ -221,14 +204,15 @@ const INFLATE: &str = "
         (i32.load8_u $memory (i32.add (local.get $at) (local.get $count))))
       (br $more))))";
 
-const COPY_UTF8: &str = "
-  (local $done i32) (local $char i32)
+const COPY_UTF8: &str = concat!(
+    "
+  (local $done i32) (local $char i32) (local $word i64) (local $run i32)
   (block $end
     (loop $more
-      (local.set $done (i32.add (local.get $done)
-        (call $ascii@from
-          (i32.add (local.get $source) (local.get $done)) (i32.sub (local.get $length) (local.get $done)))))
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(bytes, "0x8080808080808080", always!(), ""),
+    "
       (local.set $char (call $utf8@from
         (i32.add (local.get $source) (local.get $done)) (i32.sub (local.get $length) (local.get $done))))
       (local.set $done (i32.add (i32.add (local.get $done) (i32.const 1)) (i32.add
@@ -237,13 +221,18 @@ const COPY_UTF8: &str = "
           (i32.ge_u (local.get $char) (i32.const 0x800))
           (i32.ge_u (local.get $char) (i32.const 0x10000))))))
       (br $more)))
-  (memory.copy $to $from (local.get $target) (local.get $source) (local.get $length))";
+  (memory.copy $to $from (local.get $target) (local.get $source) (local.get $length))"
+);
 
-const COPY_UTF16: &str = "
-  (local $done i32)
+const COPY_UTF16: &str = concat!(
+    "
+  (local $done i32) (local $word i64) (local $run i32)
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(units, of surrogates!(), always!(), ""),
+    "
       (local.set $done (i32.add (i32.add (local.get $done) (i32.const 1)) (i32.ge_u
         (call $utf16@from
           (i32.add (local.get $source) (i32.shl (local.get $done) (i32.const 1)))
@@ -251,25 +240,48 @@ const COPY_UTF16: &str = "
         (i32.const 0x10000))))
       (br $more)))
   (memory.copy $to $from
-    (local.get $target) (local.get $source) (i32.shl (local.get $length) (i32.const 1)))";
+    (local.get $target) (local.get $source) (i32.shl (local.get $length) (i32.const 1)))"
+);
 
-const LATIN1_TO_UTF16: &str = "
-  (local $done i32)
+const LATIN1_TO_UTF16: &str = concat!(
+    "
+  (local $done i32) (local $word i64) (local $run i32) (local $half i64)
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(
+        bytes,
+        "0",
+        always!(),
+        widen!("$to", "(i32.add (local.get $target) (i32.shl (local.get $done) (i32.const 1)))")
+    ),
+    "
       (i32.store16 $to
         (i32.add (local.get $target) (i32.shl (local.get $done) (i32.const 1)))
         (i32.load8_u $from (i32.add (local.get $source) (local.get $done))))
       (local.set $done (i32.add (local.get $done) (i32.const 1)))
-      (br $more)))";
+      (br $more)))"
+);
 
 /// The units written are never more than the bytes read, for which there is room.
-const UTF8_TO_UTF16: &str = "
-  (local $done i32) (local $char i32) (local $units i32)
+const UTF8_TO_UTF16: &str = concat!(
+    "
+  (local $done i32) (local $char i32) (local $units i32) (local $word i64) (local $run i32) (local $half i64)
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(
+        bytes,
+        "0x8080808080808080",
+        always!(),
+        concat!(
+            widen!("$to", "(i32.add (local.get $target) (i32.shl (local.get $units) (i32.const 1)))"),
+            count!("$units")
+        )
+    ),
+    "
       (local.set $char (call $utf8@from
         (i32.add (local.get $source) (local.get $done)) (i32.sub (local.get $length) (local.get $done))))
       (local.set $units (i32.add (local.get $units) (call $put16@to
@@ -280,13 +292,18 @@ const UTF8_TO_UTF16: &str = "
           (i32.ge_u (local.get $char) (i32.const 0x800))
           (i32.ge_u (local.get $char) (i32.const 0x10000))))))
       (br $more)))
-  (local.get $units)";
+  (local.get $units)"
+);
 
-const UTF16_TO_UTF8: &str = "
-  (local $done i32) (local $char i32) (local $bytes i32)
+const UTF16_TO_UTF8: &str = concat!(
+    "
+  (local $done i32) (local $char i32) (local $bytes i32) (local $word i64) (local $run i32)
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(units, "0xff80ff80ff80ff80", room!("4"), concat!(narrow!("$bytes"), count!("$bytes"))),
+    "
       (local.set $char (call $utf16@from
         (i32.add (local.get $source) (i32.shl (local.get $done) (i32.const 1)))
         (i32.sub (local.get $length) (local.get $done))))
@@ -304,13 +321,26 @@ const UTF16_TO_UTF8: &str = "
       (local.set $done (i32.add (i32.add (local.get $done) (i32.const 1))
         (i32.ge_u (local.get $char) (i32.const 0x10000))))
       (br $more)))
-  (local.get $done) (local.get $bytes)";
+  (local.get $done) (local.get $bytes)"
+);
 
-const LATIN1_TO_UTF8: &str = "
-  (local $done i32) (local $char i32) (local $bytes i32)
+const LATIN1_TO_UTF8: &str = concat!(
+    "
+  (local $done i32) (local $char i32) (local $bytes i32) (local $word i64) (local $run i32)
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(
+        bytes,
+        "0x8080808080808080",
+        room!("8"),
+        concat!(
+            "(i64.store $to align=1 (i32.add (local.get $target) (local.get $bytes)) (local.get $word))",
+            count!("$bytes")
+        )
+    ),
+    "
       (local.set $char (i32.load8_u $from (i32.add (local.get $source) (local.get $done))))
       (br_if $end (i32.and (i32.ne (local.get $ascii) (i32.const 0)) (i32.ge_u (local.get $char) (i32.const 0x80))))
       (br_if $end (i32.lt_u
@@ -320,14 +350,19 @@ const LATIN1_TO_UTF8: &str = "
         (call $put8@to (i32.add (local.get $target) (local.get $bytes)) (local.get $char))))
       (local.set $done (i32.add (local.get $done) (i32.const 1)))
       (br $more)))
-  (local.get $done) (local.get $bytes)";
+  (local.get $done) (local.get $bytes)"
+);
 
 /// Two passes: the first validates and tells whether all is Latin-1, the second writes.
-const UTF16_TO_PROBABLY_UTF16: &str = "
-  (local $done i32) (local $char i32) (local $all i32)
+const UTF16_TO_PROBABLY_UTF16: &str = concat!(
+    "
+  (local $done i32) (local $char i32) (local $all i32) (local $word i64) (local $run i32)
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(units, "0xff00ff00ff00ff00", always!(), ""),
+    "
       (local.set $char (call $utf16@from
         (i32.add (local.get $source) (i32.shl (local.get $done) (i32.const 1)))
         (i32.sub (local.get $length) (local.get $done))))
@@ -348,13 +383,26 @@ const UTF16_TO_PROBABLY_UTF16: &str = "
         (i32.load16_u $from (i32.add (local.get $source) (i32.shl (local.get $done) (i32.const 1)))))
       (local.set $done (i32.add (local.get $done) (i32.const 1)))
       (br $more)))
-  (local.get $length)";
+  (local.get $length)"
+);
 
-const UTF8_TO_LATIN1: &str = "
-  (local $done i32) (local $char i32) (local $bytes i32)
+const UTF8_TO_LATIN1: &str = concat!(
+    "
+  (local $done i32) (local $char i32) (local $bytes i32) (local $word i64) (local $run i32)
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(
+        bytes,
+        "0x8080808080808080",
+        always!(),
+        concat!(
+            "(i64.store $to align=1 (i32.add (local.get $target) (local.get $bytes)) (local.get $word))",
+            count!("$bytes")
+        )
+    ),
+    "
       (local.set $char (call $utf8@from
         (i32.add (local.get $source) (local.get $done)) (i32.sub (local.get $length) (local.get $done))))
       (br_if $end (i32.ge_u (local.get $char) (i32.const 0x100)))
@@ -363,27 +411,45 @@ const UTF8_TO_LATIN1: &str = "
       (local.set $done (i32.add (i32.add (local.get $done) (i32.const 1))
         (i32.ge_u (local.get $char) (i32.const 0x80))))
       (br $more)))
-  (local.get $done) (local.get $bytes)";
+  (local.get $done) (local.get $bytes)"
+);
 
-const UTF16_TO_LATIN1: &str = "
-  (local $done i32) (local $char i32)
+const UTF16_TO_LATIN1: &str = concat!(
+    "
+  (local $done i32) (local $char i32) (local $word i64) (local $run i32)
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(units, "0xff00ff00ff00ff00", always!(), narrow!("$done")),
+    "
       (local.set $char (i32.load16_u $from (i32.add (local.get $source) (i32.shl (local.get $done) (i32.const 1)))))
       (br_if $end (i32.ge_u (local.get $char) (i32.const 0x100)))
       (i32.store8 $to (i32.add (local.get $target) (local.get $done)) (local.get $char))
       (local.set $done (i32.add (local.get $done) (i32.const 1)))
       (br $more)))
-  (local.get $done) (local.get $done)";
+  (local.get $done) (local.get $done)"
+);
 
-const UTF8_TO_COMPACT: &str = "
-  (local $done i32) (local $char i32) (local $units i32)
+const UTF8_TO_COMPACT: &str = concat!(
+    "
+  (local $done i32) (local $char i32) (local $units i32) (local $word i64) (local $run i32) (local $half i64)
   (call $inflate@to (local.get $target) (local.get $latin1))
   (local.set $units (local.get $latin1))
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(
+        bytes,
+        "0x8080808080808080",
+        always!(),
+        concat!(
+            widen!("$to", "(i32.add (local.get $target) (i32.shl (local.get $units) (i32.const 1)))"),
+            count!("$units")
+        )
+    ),
+    "
       (local.set $char (call $utf8@from
         (i32.add (local.get $source) (local.get $done)) (i32.sub (local.get $length) (local.get $done))))
       (local.set $units (i32.add (local.get $units) (call $put16@to
@@ -394,14 +460,19 @@ const UTF8_TO_COMPACT: &str = "
           (i32.ge_u (local.get $char) (i32.const 0x800))
           (i32.ge_u (local.get $char) (i32.const 0x10000))))))
       (br $more)))
-  (local.get $units)";
+  (local.get $units)"
+);
 
-const UTF16_TO_COMPACT: &str = "
-  (local $done i32)
+const UTF16_TO_COMPACT: &str = concat!(
+    "
+  (local $done i32) (local $word i64) (local $run i32)
   (call $inflate@to (local.get $target) (local.get $latin1))
   (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
+",
+    plain!(units, of surrogates!(), always!(), ""),
+    "
       (local.set $done (i32.add (i32.add (local.get $done) (i32.const 1)) (i32.ge_u
         (call $utf16@from
           (i32.add (local.get $source) (i32.shl (local.get $done) (i32.const 1)))
@@ -412,7 +483,8 @@ const UTF16_TO_COMPACT: &str = "
     (i32.add (local.get $target) (i32.shl (local.get $latin1) (i32.const 1)))
     (local.get $source)
     (i32.shl (local.get $length) (i32.const 1)))
-  (i32.add (local.get $latin1) (local.get $length))";
+  (i32.add (local.get $latin1) (local.get $length))"
+);
 
 #[cfg(test)]
 #[path = "transcode_model.rs"]

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what serving, linking and deriving cost. All servers listen on loopback, all load is bounded.
 
+mod calls;
 mod http;
 mod link;
 mod load;
@@ -35,6 +36,8 @@ pub(crate) struct BenchArgs {
 
 #[derive(Subcommand)]
 enum What {
+    /// Measure calls through components against calls through the modules that they were lowered to.
+    Calls,
     /// Measure `lowlift link` against validating the same component.
     Link,
     /// Measure code that had several memories and has one against the same before.
@@ -55,6 +58,7 @@ pub(crate) fn bench(paths: &Paths, args: &BenchArgs) -> Result<()> {
     }
     match &args.what {
         None => serve::serve(paths, &args.serve, args.lowlift.as_deref()),
+        Some(What::Calls) => calls::calls(),
         Some(What::Link) => link::link(paths, args.lowlift.as_deref()),
         Some(What::Memory) => memories::memory(),
         Some(What::Witx { wasm_tools }) => witx::witx(paths, args.lowlift.as_deref(), wasm_tools.as_deref()),

@@ -204,15 +204,20 @@ const INFLATE: &str = "
         (i32.load8_u $memory (i32.add (local.get $at) (local.get $count))))
       (br $more))))";
 
-const COPY_UTF8: &str = concat!(
-    "
-  (local $done i32) (local $char i32) (local $word i64) (local $run i32)
+/// Nothing is written on the way, so that eight plain bytes are passed over with two branches.
+const COPY_UTF8: &str = "
+  (local $done i32) (local $char i32)
   (block $end
     (loop $more
+      (block $other
+        (loop $plain
+          (br_if $other (i32.lt_u (i32.sub (local.get $length) (local.get $done)) (i32.const 8)))
+          (br_if $other (i64.ne (i64.const 0) (i64.and
+            (i64.load $from align=1 (i32.add (local.get $source) (local.get $done)))
+            (i64.const 0x8080808080808080))))
+          (local.set $done (i32.add (local.get $done) (i32.const 8)))
+          (br $plain)))
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
-",
-    plain!(bytes, "0x8080808080808080", always!(), ""),
-    "
       (local.set $char (call $utf8@from
         (i32.add (local.get $source) (local.get $done)) (i32.sub (local.get $length) (local.get $done))))
       (local.set $done (i32.add (i32.add (local.get $done) (i32.const 1)) (i32.add
@@ -221,8 +226,7 @@ const COPY_UTF8: &str = concat!(
           (i32.ge_u (local.get $char) (i32.const 0x800))
           (i32.ge_u (local.get $char) (i32.const 0x10000))))))
       (br $more)))
-  (memory.copy $to $from (local.get $target) (local.get $source) (local.get $length))"
-);
+  (memory.copy $to $from (local.get $target) (local.get $source) (local.get $length))";
 
 const COPY_UTF16: &str = concat!(
     "

@@ -248,10 +248,11 @@ impl Model {
 
     /// The next operation: one in `errors` has any arguments (0: none has), others make sense.
     pub(super) fn choose(&mut self, random: &mut Random, errors: usize, grow: bool) -> Op {
-        if errors > 0 && random.one_in(errors) {
-            if let Some(op) = self.anything(random) {
-                return op;
-            }
+        if errors > 0
+            && random.one_in(errors)
+            && let Some(op) = self.anything(random)
+        {
+            return op;
         }
         for _ in 0..20 {
             if let Some(op) = self.sensible(random, grow) {
@@ -261,13 +262,13 @@ impl Model {
         Op::Enter
     }
 
-    fn new(random: &mut Random) -> Op {
+    fn made(random: &mut Random) -> Op {
         Op::New { resource: random.pick(&[0, 1, 2, HOST_KEPT]), rep: random.next() as u32 }
     }
 
     fn sensible(&mut self, random: &mut Random, grow: bool) -> Option<Op> {
         match random.below(if grow { 16 } else { 10 }) {
-            0 | 10.. => Some(Model::new(random)),
+            0 | 10.. => Some(Model::made(random)),
             1 => {
                 let (table, index, handle) = self.pick(random, |handle| handle.own)?;
                 (OWNERS[handle.resource as usize] == Some(table))
@@ -293,7 +294,7 @@ impl Model {
     }
 
     /// A handle that the host gives.
-    fn from_host(&mut self, random: &mut Random) -> (u32, u32) {
+    fn of_host(&mut self, random: &mut Random) -> (u32, u32) {
         if !self.host.reps.is_empty() && random.one_in(2) {
             return (HOST_KEPT, HOST_HANDLES + random.below(self.host.reps.len()) as u32);
         }
@@ -304,7 +305,7 @@ impl Model {
     fn sensible_own(&mut self, random: &mut Random) -> Option<Op> {
         let to = Some(random.below(TABLES as usize) as u32);
         if random.one_in(4) {
-            let (resource, index) = self.from_host(random);
+            let (resource, index) = self.of_host(random);
             return Some(Op::Own { index, from: view(None, resource), to: view(to, resource) });
         }
         let (table, index, handle) = self.pick(random, |handle| handle.own && handle.lends == 0)?;
@@ -316,7 +317,7 @@ impl Model {
         self.scopes.last()?;
         let to = Some(random.below(TABLES as usize) as u32);
         if random.one_in(4) {
-            let (resource, handle) = self.from_host(random);
+            let (resource, handle) = self.of_host(random);
             // Of what the component defines, the host gives representations.
             let index = if resource == HOST_KEPT { random.next() as u32 } else { handle };
             return Some(Op::Borrow { index, from: view(None, resource), to: view(to, resource) });

@@ -268,24 +268,28 @@ const LATIN1_TO_UTF16: &str = concat!(
       (br $more)))"
 );
 
-/// The units written are never more than the bytes read, for which there is room.
-const UTF8_TO_UTF16: &str = concat!(
-    "
+/// UTF-8 to UTF-16, after `$begin`. The units written are never more than the bytes read, for which there is room.
+macro_rules! to_utf16 {
+    ($begin:literal) => {
+        concat!(
+            "
   (local $done i32) (local $char i32) (local $units i32) (local $word i64) (local $run i32) (local $half i64)
-  (block $end
+",
+            $begin,
+            "  (block $end
     (loop $more
       (br_if $end (i32.eq (local.get $done) (local.get $length)))
 ",
-    plain!(
-        bytes,
-        "0x8080808080808080",
-        always!(),
-        concat!(
-            widen!("$to", "(i32.add (local.get $target) (i32.shl (local.get $units) (i32.const 1)))"),
-            count!("$units")
-        )
-    ),
-    "
+            plain!(
+                bytes,
+                "0x8080808080808080",
+                always!(),
+                concat!(
+                    widen!("$to", "(i32.add (local.get $target) (i32.shl (local.get $units) (i32.const 1)))"),
+                    count!("$units")
+                )
+            ),
+            "
       (local.set $char (call $utf8@from
         (i32.add (local.get $source) (local.get $done)) (i32.sub (local.get $length) (local.get $done))))
       (local.set $units (i32.add (local.get $units) (call $put16@to
@@ -297,7 +301,11 @@ const UTF8_TO_UTF16: &str = concat!(
           (i32.ge_u (local.get $char) (i32.const 0x10000))))))
       (br $more)))
   (local.get $units)"
-);
+        )
+    };
+}
+
+const UTF8_TO_UTF16: &str = to_utf16!("");
 
 const UTF16_TO_UTF8: &str = concat!(
     "
@@ -435,36 +443,10 @@ const UTF16_TO_LATIN1: &str = concat!(
   (local.get $done) (local.get $done)"
 );
 
-const UTF8_TO_COMPACT: &str = concat!(
-    "
-  (local $done i32) (local $char i32) (local $units i32) (local $word i64) (local $run i32) (local $half i64)
-  (call $inflate@to (local.get $target) (local.get $latin1))
+const UTF8_TO_COMPACT: &str = to_utf16!(
+    "  (call $inflate@to (local.get $target) (local.get $latin1))
   (local.set $units (local.get $latin1))
-  (block $end
-    (loop $more
-      (br_if $end (i32.eq (local.get $done) (local.get $length)))
-",
-    plain!(
-        bytes,
-        "0x8080808080808080",
-        always!(),
-        concat!(
-            widen!("$to", "(i32.add (local.get $target) (i32.shl (local.get $units) (i32.const 1)))"),
-            count!("$units")
-        )
-    ),
-    "
-      (local.set $char (call $utf8@from
-        (i32.add (local.get $source) (local.get $done)) (i32.sub (local.get $length) (local.get $done))))
-      (local.set $units (i32.add (local.get $units) (call $put16@to
-        (i32.add (local.get $target) (i32.shl (local.get $units) (i32.const 1))) (local.get $char))))
-      (local.set $done (i32.add (i32.add (local.get $done) (i32.const 1)) (i32.add
-        (i32.ge_u (local.get $char) (i32.const 0x80))
-        (i32.add
-          (i32.ge_u (local.get $char) (i32.const 0x800))
-          (i32.ge_u (local.get $char) (i32.const 0x10000))))))
-      (br $more)))
-  (local.get $units)"
+"
 );
 
 const UTF16_TO_COMPACT: &str = concat!(

@@ -11,9 +11,9 @@ pub mod check;
 pub mod cli;
 pub mod diagnostic;
 mod draw;
-#[cfg(feature = "engine-wasmtime")]
+#[cfg(feature = "host")]
 pub mod engine;
-#[cfg(feature = "engine-wasmtime")]
+#[cfg(feature = "host")]
 pub mod host;
 pub mod layout;
 pub mod link;

@@ -53,9 +53,11 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let limits = Limits {
         memory: usize::try_from(args.max_memory << 20).unwrap_or(usize::MAX),
         time: args.timeout,
+        cpu: args.timeout,
         instances: args.max_instances,
+        ..Limits::default()
     };
-    let config = Config { env: args.env.clone(), args: vec!["app".to_owned()] };
+    let config = Config { env: args.env.clone(), args: vec!["app".to_owned()], ..Config::default() };
     let options = Options { addr: args.addr, limits, config, drain: args.drain };
     runtime()?.block_on(async {
         let spinner = Spinner::start(shared, format!("compiling {}", io::size(module.len())));

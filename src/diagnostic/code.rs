@@ -170,6 +170,15 @@ codes! {
     RequestFailed = "LL0606", "a request failed",
         "The demonstration could not get an answer from its own server.";
 
+    NoEngine = "LL0607", "an engine that is not built in",
+        "Engines are features of the build: `engine-wasmtime` and `engine-wasmi`.";
+    NoProgram = "LL0608", "the module is no program",
+        "`lowlift run` calls `wasi:cli/run` or `_start`. The message lists what the module exports instead.";
+    ConfigInvalid = "LL0609", "a configuration that cannot be used",
+        "The place and the key are named. Unknown keys are refused, since a misspelt limit would not be kept.";
+    TlsInvalid = "LL0610", "a certificate or key that cannot be used",
+        "TLS needs a PEM file with the certificate chain and one with the private key that belongs to it.";
+
     // 07: what changed from one version to another
     FunctionGone = "LL0701", "a function is gone",
         "Guests that import it fail to link. An export that is no longer called harms nobody.";

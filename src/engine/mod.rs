@@ -1,56 +1,124 @@
-//! One small trait over core engines. An engine compiles a module, links it with the host's functions, and runs calls,
-//! each on a fresh instance.
+//! One small trait over core engines. An engine compiles a module and links it with the host's functions; a [`Program`]
+//! makes instances of it, and an [`Instance`] runs calls, one after the other.
 
+mod meter;
+#[cfg(feature = "engine-wasmtime")]
 pub mod wasmtime;
 
+pub use meter::Meter;
+
+use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::host::{State, Trap};
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// An engine that may be built in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum EngineKind {
+    /// wasmtime: compiles, and is fast from then on.
+    #[default]
+    Wasmtime,
+    /// wasmi: interprets, and starts at once.
+    Wasmi,
+}
+
+impl EngineKind {
+    /// As the command line and TOML name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Wasmtime => "wasmtime",
+            EngineKind::Wasmi => "wasmi",
+        }
+    }
+}
+
+/// Compiles a core module and links it with the host. `exports` are the names that tasks can call; the module need not
+/// have all of them. All imports that the host does not provide are listed in one diagnostic.
+pub fn load(engine: EngineKind, wasm: &[u8], exports: &[&str], limits: Limits) -> Result<Box<dyn Program>> {
+    match engine {
+        #[cfg(feature = "engine-wasmtime")]
+        EngineKind::Wasmtime => Ok(Box::new(wasmtime::load(wasm, exports, limits)?)),
+        absent => {
+            let _ = (wasm, exports, limits);
+            Err(Diagnostic::new(Code::NoEngine, format!("the engine {} is not built in", absent.name()))
+                .hint(format!("build with `--features engine-{}`", absent.name())))
+        }
+    }
+}
+
 /// What one instance may use.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of linear memory.
+    /// Bytes of linear memory, of all its memories together.
     pub memory: usize,
+    /// Elements of a table.
+    pub table: usize,
+    /// Bytes of stack.
+    pub stack: usize,
     /// Wall time of one call, waiting included.
     pub time: Duration,
+    /// CPU time of one call.
+    pub cpu: Duration,
     /// Instances alive at the same time.
     pub instances: u32,
 }
 
 impl Default for Limits {
-    /// 256 MiB, 30 s, 1000 instances.
+    /// 256 MiB, 100,000 elements, 1 MiB of stack, 30 s, all of them computing, 1000 instances.
     fn default() -> Self {
-        Limits { memory: 256 << 20, time: Duration::from_secs(30), instances: 1000 }
+        let time = Duration::from_secs(30);
+        Limits { memory: 256 << 20, table: 100_000, stack: 1 << 20, time, cpu: time, instances: 1000 }
     }
 }
 
-/// What runs on a fresh instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Work {
-    /// Nothing but its initialisation.
-    Setup,
-    /// The export, with these `i32` arguments, such as handles.
-    Export(Vec<u32>),
+/// A call of an export.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Which of the exports that the program was loaded for; none only instantiates and initialises.
+    pub export: Option<usize>,
+    /// Its arguments, such as handles.
+    pub args: Vec<u32>,
+    /// When it traps, at the latest.
+    pub deadline: Instant,
+    /// How long it may compute.
+    pub cpu: Duration,
 }
 
-/// A call on a fresh instance.
-#[derive(Debug)]
-pub struct Call {
-    /// The host's side of the instance.
-    pub state: State,
-    /// What to do.
-    pub work: Work,
-    /// When the call traps.
-    pub deadline: Instant,
+impl Task {
+    /// A call under the limits, from now on.
+    pub fn new(export: Option<usize>, args: Vec<u32>, limits: &Limits) -> Task {
+        Task { export, args, deadline: Instant::now() + limits.time, cpu: limits.cpu }
+    }
+}
+
+/// How a call ended.
+pub struct Finished {
+    /// The result, if the export has an `i32` one.
+    pub outcome: Result<Option<u32>, Trap>,
+    /// The instance. After a trap it must not be called again, but its state can be looked at.
+    pub instance: Box<dyn Instance>,
+    /// How long the call computed.
+    pub cpu: Duration,
 }
 
 /// A call in progress. Dropping it ends the instance wherever it is.
-pub type Running = Pin<Box<dyn Future<Output = Result<(), Trap>> + Send>>;
+pub type Running = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
-/// A compiled and linked module, with the export that is called.
+/// A compiled and linked module.
 pub trait Program: Send + Sync + 'static {
-    /// Instantiates, initialises and calls. `_initialize` runs first, where the module has it.
-    fn call(&self, call: Call) -> Running;
+    /// A new instance, which is instantiated by its first task. `_initialize` runs then, where the module has it.
+    fn instance(&self, state: State) -> Box<dyn Instance>;
+    /// Whether the module exports a function of this name, among those that it was loaded for.
+    fn has(&self, export: usize) -> bool;
+}
+
+/// An instance of a module and the host's side of it.
+pub trait Instance: Send {
+    /// Runs a task to its end.
+    fn run(self: Box<Self>, task: Task) -> Running;
+    /// The host's side.
+    fn state(&mut self) -> &mut State;
+    /// Bytes of linear memory, of all its memories that are exported.
+    fn memory(&mut self) -> u64;
 }

@@ -1,12 +1,14 @@
 //! wasmtime by its core API, with pooled instances and copy-on-write memory. Its component model is not built in.
 
-use super::{Call, Limits, Program, Running, Work};
+use super::{Finished, Instance, Limits, Meter, Program, Running, Task};
 use crate::abi::{CoreSignature, ImportName, Table};
-use crate::diagnostic::{Code, Diagnostic, Result, nearest};
-use crate::host::value::{Allocation, Value, allocations, lift_args, lower, lower_flat, pointer};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::host::call::{Invocation, Need, Slots};
+use crate::host::value::Allocation;
 use crate::host::wasi::{Function, wasi};
-use crate::host::{GuestMemory, State, Step, Trap};
+use crate::host::{GuestMemory, State, Trap};
 
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{
@@ -22,8 +24,14 @@ const TICK: Duration = Duration::from_millis(5);
 /// Larger ones are given back to the system: copying an image of 1 MiB costs more than the faults do.
 const RESIDENT: u64 = 256 << 10;
 
+/// What the host's own code may use of a stack, beyond the guest's part.
+const HOST_STACK: usize = 512 << 10;
+
 /// A module ready to be instantiated.
-pub struct WasmtimeProgram {
+pub struct WasmtimeProgram(Arc<Shared>);
+
+/// What all instances of a program share.
+struct Shared {
     pre: InstancePre<Data>,
     exports: Exports,
     limits: Limits,
@@ -31,31 +39,34 @@ pub struct WasmtimeProgram {
 
 impl std::fmt::Debug for WasmtimeProgram {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WasmtimeProgram").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("WasmtimeProgram").field("limits", &self.0.limits).finish_non_exhaustive()
     }
 }
 
 /// Exports by index, so that no name is looked up per request.
 struct Exports {
-    call: ModuleExport,
+    tasks: Vec<Option<ModuleExport>>,
     memory: Option<ModuleExport>,
     realloc: Option<ModuleExport>,
     initialize: Option<ModuleExport>,
 }
+
+/// The guest's realloc.
+type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
 
 /// What a store holds.
 struct Data {
     state: State,
     limits: StoreLimits,
     memory: Option<Memory>,
-    realloc: Option<TypedFunc<(u32, u32, u32, u32), u32>>,
+    realloc: Option<Realloc>,
     /// Cleared while the guest's `cabi_realloc` runs, which may not call out (*may_leave*).
     may_leave: bool,
 }
 
-/// Compiles a core module and links it. `export` gives the name of the function to call. All imports that the host
-/// does not provide are listed in one diagnostic.
-pub fn load(wasm: &[u8], export: &str, limits: Limits) -> Result<WasmtimeProgram> {
+/// Compiles a core module and links it. `exports` are the names that tasks can call; the module need not have all of
+/// them. All imports that the host does not provide are listed in one diagnostic.
+pub fn load(wasm: &[u8], exports: &[&str], limits: Limits) -> Result<WasmtimeProgram> {
     let config = configure(wasm, limits)?;
     let refused = |e: wasmtime::Error| {
         Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(format!("{e:#}"))
@@ -63,28 +74,19 @@ pub fn load(wasm: &[u8], export: &str, limits: Limits) -> Result<WasmtimeProgram
     let engine = Engine::new(&config).map_err(refused)?;
     let module = Module::new(&engine, wasm).map_err(refused)?;
     let exports = Exports {
-        call: module.get_export_index(export).ok_or_else(|| no_export(&module, export))?,
+        tasks: exports.iter().map(|name| module.get_export_index(name)).collect(),
         memory: module.get_export_index("memory"),
         realloc: module.get_export_index("cabi_realloc"),
         initialize: module.get_export_index("_initialize"),
     };
     let pre = link(&engine, &module)?.instantiate_pre(&module).map_err(refused)?;
     tick(&engine).map_err(|e| Diagnostic::new(Code::Internal, "the clock thread cannot start").cause(e))?;
-    Ok(WasmtimeProgram { pre, exports, limits })
-}
-
-fn no_export(module: &Module, export: &str) -> Box<Diagnostic> {
-    let names: Vec<&str> = module.exports().map(|e| e.name()).collect();
-    let mut error = Diagnostic::new(Code::NoHandler, format!("`{export}` is not exported"));
-    if let Some(near) = nearest(export, names.iter().copied()) {
-        error = error.hint(format!("did you mean `{near}`?"));
-    }
-    error.fact("exports", names.join(", "))
+    Ok(WasmtimeProgram(Arc::new(Shared { pre, exports, limits })))
 }
 
 /// Sizes the pool from the module: the allocator refuses what does not fit its slots.
 fn configure(wasm: &[u8], limits: Limits) -> Result<Config> {
-    let (mut tables, mut elements, mut memory) = (0, 0, 0);
+    let (mut tables, mut elements, mut memories, mut memory) = (0, 0, 0, 0u64);
     for payload in wasmparser::Parser::new(0).parse_all(wasm) {
         match payload.map_err(|e| Diagnostic::invalid_wasm(&e))? {
             wasmparser::Payload::TableSection(section) => {
@@ -95,7 +97,8 @@ fn configure(wasm: &[u8], limits: Limits) -> Result<Config> {
             }
             wasmparser::Payload::MemorySection(section) => {
                 for ty in section.into_iter().flatten() {
-                    memory = ty.initial.saturating_mul(64 << 10);
+                    memories += 1;
+                    memory = memory.max(ty.initial.saturating_mul(64 << 10));
                 }
             }
             _ => {}
@@ -105,13 +108,13 @@ fn configure(wasm: &[u8], limits: Limits) -> Result<Config> {
     let elements = usize::try_from(elements).unwrap_or(usize::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(limits.instances)
-        .total_memories(limits.instances)
+        .total_memories(limits.instances.saturating_mul(memories.max(1)))
         .total_tables(limits.instances.saturating_mul(tables.max(1)))
         // A call of the guest's realloc from a host function has a stack of its own.
         .total_stacks(limits.instances.saturating_mul(2))
-        .max_memories_per_module(1)
+        .max_memories_per_module(memories.max(1))
         .max_tables_per_module(tables.max(1))
-        .table_elements(elements.max(10_000))
+        .table_elements(elements.max(limits.table))
         .max_core_instance_size(64 << 20)
         .max_memory_size(limits.memory)
         .linear_memory_keep_resident(resident)
@@ -120,8 +123,9 @@ fn configure(wasm: &[u8], limits: Limits) -> Result<Config> {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        .wasm_multi_memory(false)
         .wasm_memory64(false)
+        .max_wasm_stack(limits.stack)
+        .async_stack_size(limits.stack.saturating_add(HOST_STACK))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Ok(config)
 }
@@ -201,48 +205,45 @@ fn define(
     if function.blocks || function.needs.realloc {
         linker.func_new_async(&name.module, &name.name, ty, move |mut caller, params, results| {
             Box::new(async move {
-                let (slots, args) = lift(&mut caller, function, table, params)?;
-                let mut step = (function.run)(&mut caller.data_mut().state, &args)?;
-                let value = loop {
-                    match step {
-                        Step::Done(value) => break value,
-                        Step::Wait(wait, then) => {
-                            let state = &mut caller.data_mut().state;
-                            state.wait(&wait).await;
-                            step = then(state, &args)?;
+                let invocation = Invocation::new(function, table, slots(&caller, params)?);
+                let mut need = with_memory(&mut caller, |state, memory| invocation.begin(state, memory))?;
+                let bits = loop {
+                    let after = match need {
+                        Need::Return(bits) => break bits,
+                        Need::Wait(wait, after) => {
+                            caller.data_mut().state.wait(&wait).await;
+                            after
                         }
-                    }
+                        Need::Job(job) => job.await,
+                        Need::Allocate(wanted, value) => {
+                            let pointers = allocate(&mut caller, &wanted).await?;
+                            break with_memory(&mut caller, |_, memory| invocation.finish(&value, pointers, memory))?;
+                        }
+                    };
+                    need = with_memory(&mut caller, |state, memory| invocation.resume(after, state, memory))?;
                 };
-                let pointers = match &value {
-                    Some(value) => allocate(&mut caller, function, table, value).await?,
-                    None => Vec::new(),
-                };
-                Ok(finish(&mut caller, function, table, value, &slots, pointers, results)?)
+                give(bits, function, results);
+                Ok(())
             })
         })?;
     } else {
         linker.func_new(&name.module, &name.name, ty, move |mut caller, params, results| {
-            let (slots, args) = lift(&mut caller, function, table, params)?;
-            match (function.run)(&mut caller.data_mut().state, &args)? {
-                Step::Done(value) => Ok(finish(&mut caller, function, table, value, &slots, Vec::new(), results)?),
-                Step::Wait(..) => Err(Trap::Guest("a function that must not wait waited".to_owned()).into()),
+            let invocation = Invocation::new(function, table, slots(&caller, params)?);
+            match with_memory(&mut caller, |state, memory| invocation.begin(state, memory))? {
+                Need::Return(bits) => {
+                    give(bits, function, results);
+                    Ok(())
+                }
+                _ => Err(Trap::new("a function that must not wait waited").into()),
             }
         })?;
     }
     Ok(())
 }
 
-/// Flat slots: 16 parameters and a result pointer at the most.
-type Slots = [u64; 17];
-
-fn lift(
-    caller: &mut Caller<'_, Data>,
-    function: &Function,
-    table: &Table<'_>,
-    params: &[Val],
-) -> Result<(Slots, Vec<Value>), Trap> {
+fn slots(caller: &Caller<'_, Data>, params: &[Val]) -> Result<Slots, Trap> {
     if !caller.data().may_leave {
-        return Err(Trap::Guest("`cabi_realloc` called an import".to_owned()));
+        return Err(Trap::new("`cabi_realloc` called an import"));
     }
     let mut slots = [0; 17];
     for (slot, param) in slots.iter_mut().zip(params) {
@@ -254,45 +255,52 @@ fn lift(
             _ => 0,
         };
     }
-    let Some(signature) = &function.signature else {
-        return Ok((slots, vec![Value::from(pointer(slots[0]))]));
-    };
-    let args = with_memory(caller, |memory, _| lift_args(table, signature, &slots, memory))?;
-    Ok((slots, args))
+    Ok(slots)
+}
+
+fn give(bits: Option<u64>, function: &Function, results: &mut [Val]) {
+    if let (Some(bits), Some(result)) = (bits, results.first_mut()) {
+        let low = crate::host::value::pointer(bits);
+        *result = match function.core.results.first() {
+            Some(crate::abi::Core::I64) => Val::I64(bits.cast_signed()),
+            Some(crate::abi::Core::F32) => Val::F32(low),
+            Some(crate::abi::Core::F64) => Val::F64(bits),
+            _ => Val::I32(low.cast_signed()),
+        };
+    }
 }
 
 /// Runs with a view of the guest's memory; one without memory sees an empty one.
 fn with_memory<T>(
     caller: &mut Caller<'_, Data>,
-    run: impl FnOnce(&mut GuestMemory<'_>, &mut State) -> Result<T, Trap>,
+    run: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> Result<T, Trap>,
 ) -> Result<T, Trap> {
-    match caller.data().memory {
+    // A start function calls before the instance is there.
+    let memory = match caller.data().memory {
+        Some(memory) => Some(memory),
+        None => caller.get_export("memory").and_then(wasmtime::Extern::into_memory),
+    };
+    match memory {
         Some(memory) => {
             let (bytes, data) = memory.data_and_store_mut(caller);
-            run(&mut GuestMemory::new(bytes), &mut data.state)
+            run(&mut data.state, &mut GuestMemory::new(bytes))
         }
-        None => run(&mut GuestMemory::new(&mut []), &mut caller.data_mut().state),
+        None => run(&mut caller.data_mut().state, &mut GuestMemory::new(&mut [])),
     }
 }
 
-/// Has the guest allocate what the result needs.
-async fn allocate(
-    caller: &mut Caller<'_, Data>,
-    function: &Function,
-    table: &Table<'_>,
-    value: &Value,
-) -> wasmtime::Result<Vec<u32>> {
-    let Some(ty) = function.signature.as_ref().and_then(|s| s.result) else { return Ok(Vec::new()) };
-    let mut wanted = Vec::new();
-    allocations(table, ty, value, &mut wanted)?;
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let Some(realloc) = caller.data().realloc.clone() else {
-        return Err(Trap::Guest("the guest exports no `cabi_realloc`".to_owned()).into());
+/// Has the guest allocate what a result needs.
+async fn allocate(caller: &mut Caller<'_, Data>, wanted: &[Allocation]) -> wasmtime::Result<Vec<u32>> {
+    let realloc = match &caller.data().realloc {
+        Some(realloc) => realloc.clone(),
+        None => {
+            let export = caller.get_export("cabi_realloc").and_then(wasmtime::Extern::into_func);
+            let func = export.ok_or_else(|| Trap::new("the guest exports no `cabi_realloc`"))?;
+            func.typed(&*caller)?
+        }
     };
     let mut pointers = Vec::with_capacity(wanted.len());
-    for Allocation { align, size } in wanted {
+    for &Allocation { align, size } in wanted {
         caller.data_mut().may_leave = false;
         let result = realloc.call_async(&mut *caller, (0, 0, align, size)).await;
         caller.data_mut().may_leave = true;
@@ -301,87 +309,98 @@ async fn allocate(
     Ok(pointers)
 }
 
-fn finish(
-    caller: &mut Caller<'_, Data>,
-    function: &Function,
-    table: &Table<'_>,
-    value: Option<Value>,
-    slots: &Slots,
-    pointers: Vec<u32>,
-    results: &mut [Val],
-) -> Result<(), Trap> {
-    let (Some(value), Some(signature)) = (value, &function.signature) else { return Ok(()) };
-    if let (true, Some(ty)) = (signature.result_spilled, signature.result) {
-        // The result pointer is the last parameter.
-        let ptr = pointer(slots[signature.core.params.len() - 1]);
-        let laid_out = table.get(ty);
-        return with_memory(caller, |memory, _| {
-            memory.write(ptr, laid_out.size, laid_out.align)?;
-            lower(table, ty, &value, ptr, memory, &mut pointers.into_iter())
-        });
-    }
-    let bits = lower_flat(&value)?;
-    if let Some(result) = results.first_mut() {
-        *result = match signature.core.results.first() {
-            Some(crate::abi::Core::I64) => Val::I64(bits.cast_signed()),
-            Some(crate::abi::Core::F32) => Val::F32(pointer(bits)),
-            Some(crate::abi::Core::F64) => Val::F64(bits),
-            _ => Val::I32(pointer(bits).cast_signed()),
-        };
-    }
-    Ok(())
+/// An instance in a store of its own.
+struct WasmtimeInstance {
+    shared: Arc<Shared>,
+    store: Store<Data>,
+    /// Set by the first task.
+    instance: Option<wasmtime::Instance>,
 }
 
 impl Program for WasmtimeProgram {
-    fn call(&self, call: Call) -> Running {
-        let limits = StoreLimitsBuilder::new().memory_size(self.limits.memory).build();
-        let deadline = call.deadline;
-        let data = Data { state: call.state, limits, memory: None, realloc: None, may_leave: true };
-        let mut store = Store::new(self.pre.module().engine(), data);
+    fn instance(&self, state: State) -> Box<dyn Instance> {
+        let limits = &self.0.limits;
+        let limits = StoreLimitsBuilder::new().memory_size(limits.memory).table_elements(limits.table).build();
+        let data = Data { state, limits, memory: None, realloc: None, may_leave: true };
+        let mut store = Store::new(self.0.pre.module().engine(), data);
         store.limiter(|data| &mut data.limits);
-        store.epoch_deadline_callback(move |_| {
-            if Instant::now() >= deadline { Err(Trap::Deadline.into()) } else { Ok(UpdateDeadline::Yield(1)) }
-        });
-        store.set_epoch_deadline(1);
-        let pre = self.pre.clone();
-        let exports = (self.exports.call, self.exports.memory, self.exports.realloc, self.exports.initialize);
-        Box::pin(async move {
-            let run = run(&mut store, &pre, exports, &call.work);
-            match timeout_at(deadline, run).await {
-                Err(_) => Err(Trap::Deadline),
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(e)) => Err(trap(&e)),
-            }
-        })
+        Box::new(WasmtimeInstance { shared: self.0.clone(), store, instance: None })
+    }
+
+    fn has(&self, export: usize) -> bool {
+        self.0.exports.tasks.get(export).is_some_and(Option::is_some)
     }
 }
 
-type ExportIndices = (ModuleExport, Option<ModuleExport>, Option<ModuleExport>, Option<ModuleExport>);
-
-async fn run(
-    store: &mut Store<Data>,
-    pre: &InstancePre<Data>,
-    (call, memory, realloc, initialize): ExportIndices,
-    work: &Work,
-) -> wasmtime::Result<()> {
-    let instance = pre.instantiate_async(&mut *store).await?;
-    let mut func = |export: &ModuleExport| -> Option<Func> {
-        instance.get_module_export(&mut *store, export).and_then(wasmtime::Extern::into_func)
-    };
-    let call = func(&call).ok_or_else(|| Trap::Guest("the handler is not a function".to_owned()))?;
-    let realloc = realloc.as_ref().and_then(&mut func);
-    let initialize = initialize.as_ref().and_then(&mut func);
-    let memory =
-        memory.and_then(|m| instance.get_module_export(&mut *store, &m)).and_then(wasmtime::Extern::into_memory);
-    let realloc = realloc.map(|f| f.typed(&*store)).transpose()?;
-    store.data_mut().memory = memory;
-    store.data_mut().realloc = realloc;
-    if let Some(initialize) = initialize {
-        initialize.typed::<(), ()>(&*store)?.call_async(&mut *store, ()).await?;
+impl Instance for WasmtimeInstance {
+    fn run(mut self: Box<Self>, task: Task) -> Running {
+        let meter = Meter::new();
+        let clock = meter.clone();
+        self.store.epoch_deadline_callback(move |_| {
+            if Instant::now() >= task.deadline {
+                Err(Trap::Deadline.into())
+            } else if clock.so_far() > task.cpu {
+                Err(Trap::Cpu.into())
+            } else {
+                Ok(UpdateDeadline::Yield(1))
+            }
+        });
+        self.store.set_epoch_deadline(1);
+        let counted = meter.clone();
+        Box::pin(meter.count(async move {
+            let outcome = match timeout_at(task.deadline, self.call(&task)).await {
+                Err(_) => Err(Trap::Deadline),
+                Ok(Ok(result)) => Ok(result),
+                Ok(Err(e)) => Err(trap(&e)),
+            };
+            Finished { outcome, instance: self, cpu: counted.so_far() }
+        }))
     }
-    let Work::Export(args) = work else { return Ok(()) };
-    let params: Vec<Val> = args.iter().map(|&v| Val::I32(v.cast_signed())).collect();
-    call.call_async(store, &params, &mut []).await
+
+    fn state(&mut self) -> &mut State {
+        &mut self.store.data_mut().state
+    }
+
+    fn memory(&mut self) -> u64 {
+        self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
+    }
+}
+
+impl WasmtimeInstance {
+    async fn call(&mut self, task: &Task) -> wasmtime::Result<Option<u32>> {
+        let instance = match self.instance {
+            Some(instance) => instance,
+            None => self.start().await?,
+        };
+        let Some(export) = task.export else { return Ok(None) };
+        let export = self.shared.exports.tasks.get(export).and_then(Option::as_ref);
+        let func = export.and_then(|export| func(&instance, &mut self.store, export));
+        let func = func.ok_or_else(|| Trap::new("the module does not export what is to be called"))?;
+        let params: Vec<Val> = task.args.iter().map(|&v| Val::I32(v.cast_signed())).collect();
+        let mut results = [Val::I32(0)];
+        let results = &mut results[..func.ty(&self.store).results().len().min(1)];
+        func.call_async(&mut self.store, &params, results).await?;
+        Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned))
+    }
+
+    async fn start(&mut self) -> wasmtime::Result<wasmtime::Instance> {
+        let exports = &self.shared.exports;
+        let store = &mut self.store;
+        let instance = self.shared.pre.instantiate_async(&mut *store).await?;
+        let memory = exports.memory.as_ref().and_then(|m| instance.get_module_export(&mut *store, m));
+        let realloc = exports.realloc.as_ref().and_then(|f| func(&instance, store, f));
+        store.data_mut().memory = memory.and_then(wasmtime::Extern::into_memory);
+        store.data_mut().realloc = realloc.map(|f| f.typed(&*store)).transpose()?;
+        if let Some(initialize) = exports.initialize.as_ref().and_then(|f| func(&instance, store, f)) {
+            initialize.typed::<(), ()>(&*store)?.call_async(&mut *store, ()).await?;
+        }
+        self.instance = Some(instance);
+        Ok(instance)
+    }
+}
+
+fn func(instance: &wasmtime::Instance, store: &mut Store<Data>, export: &ModuleExport) -> Option<Func> {
+    instance.get_module_export(store, export).and_then(wasmtime::Extern::into_func)
 }
 
 /// What ended a guest, from the engine's error.

@@ -1,9 +1,12 @@
 //! `wasi:cli`: environment, exit, standard streams. No stream is a terminal.
 
 use super::handles::Resource;
-use super::io::{InputStream, OutputStream, Sink};
+use super::io::{Empty, InputStream, OutputStream, SharedSink, SharedSource, Sink, StreamError};
 use super::value::Value;
 use super::{Run, State, Step, Trap, arg, done};
+use bytes::Bytes;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
     Some(match (interface, name) {
@@ -17,15 +20,22 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
         ("wasi:cli/environment", "initial-cwd") => |_, _| done(Value::option(None::<Value>)),
         ("wasi:cli/exit", "exit") => |_, a| {
             let (case, _) = arg(a, 0)?.as_case()?;
-            Err(Trap::Exit(u8::from(case != 0)))
+            Err(Trap::Exit(u32::from(case != 0)))
         },
-        ("wasi:cli/exit", "exit-with-code") => |_, a| Err(Trap::Exit((arg(a, 0)?.u64()? & 0xff) as u8)),
+        ("wasi:cli/exit", "exit-with-code") => |_, a| Err(Trap::Exit(arg(a, 0)?.u32()?)),
         ("wasi:cli/stdin", "get-stdin") => |s, _| {
-            let stdin = s.push(Resource::InputStream(InputStream::Empty))?;
+            let stdin = s.stdio.stdin();
+            let stdin = s.push(Resource::InputStream(InputStream(Box::new(stdin))))?;
             done(stdin)
         },
-        ("wasi:cli/stdout", "get-stdout") => |s, _| log_stream(s, Sink::Stdout),
-        ("wasi:cli/stderr", "get-stderr") => |s, _| log_stream(s, Sink::Stderr),
+        ("wasi:cli/stdout", "get-stdout") => |s, _| {
+            let stdout = s.stdio.stdout();
+            push_sink(s, stdout)
+        },
+        ("wasi:cli/stderr", "get-stderr") => |s, _| {
+            let stderr = s.stdio.stderr();
+            push_sink(s, stderr)
+        },
         ("wasi:cli/terminal-stdin", "get-terminal-stdin")
         | ("wasi:cli/terminal-stdout", "get-terminal-stdout")
         | ("wasi:cli/terminal-stderr", "get-terminal-stderr") => |_, _| done(Value::option(None::<Value>)),
@@ -33,59 +43,106 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
     })
 }
 
-fn log_stream(state: &mut State, sink: Sink) -> Result<Step, Trap> {
-    let stream = state.push(Resource::OutputStream(OutputStream { sink, permit: 0 }))?;
+fn push_sink(state: &mut State, sink: SharedSink) -> Result<Step, Trap> {
+    let stream = state.push(Resource::OutputStream(OutputStream::new(sink)))?;
     done(stream)
 }
 
 /// Gets each line; the flag says that it came from standard error.
-type Line = Box<dyn FnMut(bool, &str) + Send + Sync>;
+pub type Log = Arc<dyn Fn(bool, &str) + Send + Sync>;
 
-/// Where a guest's standard output and error go: whole lines, each with its stream.
-pub struct GuestLog {
-    line: Line,
-    partial: [Vec<u8>; 2],
+/// Standard streams of one instance. A terminal is none of them, unless said so.
+#[derive(Clone)]
+pub struct Stdio {
+    /// Standard input; none is an empty one.
+    pub stdin: Option<SharedSource>,
+    /// Standard output; none goes to the log.
+    pub stdout: Option<SharedSink>,
+    /// Standard error; none goes to the log.
+    pub stderr: Option<SharedSink>,
+    /// Gets whole lines of what goes to the log.
+    pub log: Log,
+    /// Which of the three are terminals, in that order.
+    pub terminals: [bool; 3],
+}
+
+impl Stdio {
+    /// Everything that is written goes to the log, and nothing can be read.
+    pub fn logged(log: Log) -> Stdio {
+        Stdio { stdin: None, stdout: None, stderr: None, log, terminals: [false; 3] }
+    }
+
+    pub(super) fn stdout(&mut self) -> SharedSink {
+        let log = &self.log;
+        self.stdout.get_or_insert_with(|| Arc::new(Mutex::new(Lines::new(log.clone(), false)))).clone()
+    }
+
+    pub(super) fn stderr(&mut self) -> SharedSink {
+        let log = &self.log;
+        self.stderr.get_or_insert_with(|| Arc::new(Mutex::new(Lines::new(log.clone(), true)))).clone()
+    }
+
+    pub(super) fn stdin(&mut self) -> SharedSource {
+        self.stdin.get_or_insert_with(|| Arc::new(Mutex::new(Empty))).clone()
+    }
+}
+
+impl std::fmt::Debug for Stdio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stdio").field("terminals", &self.terminals).finish_non_exhaustive()
+    }
+}
+
+/// Cuts what a guest writes into lines for the log.
+struct Lines {
+    log: Log,
+    stderr: bool,
+    partial: Vec<u8>,
 }
 
 /// A line longer than this is cut into several.
 const MAX_LINE: usize = 8 * 1024;
+/// What the log takes between two `check-write`s.
+const LOG_SPACE: u64 = 64 * 1024;
 
-impl GuestLog {
-    /// Calls `line` for each line; the flag says that it came from standard error.
-    pub fn new(line: impl FnMut(bool, &str) + Send + Sync + 'static) -> GuestLog {
-        GuestLog { line: Box::new(line), partial: [Vec::new(), Vec::new()] }
+impl Lines {
+    fn new(log: Log, stderr: bool) -> Lines {
+        Lines { log, stderr, partial: Vec::new() }
     }
 
-    pub(super) fn write(&mut self, stderr: bool, bytes: &[u8]) {
+    fn end_line(&mut self) {
+        let bytes = std::mem::take(&mut self.partial);
+        if !bytes.is_empty() {
+            let text = String::from_utf8_lossy(&bytes);
+            (self.log)(self.stderr, text.trim_end_matches(['\n', '\r']));
+        }
+    }
+}
+
+impl Sink for Lines {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    fn space(&mut self) -> Result<u64, StreamError> {
+        Ok(LOG_SPACE)
+    }
+
+    fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
         for part in bytes.split_inclusive(|&b| b == b'\n') {
             for piece in part.chunks(MAX_LINE) {
-                let partial = &mut self.partial[usize::from(stderr)];
-                partial.extend_from_slice(piece);
-                if partial.ends_with(b"\n") || partial.len() >= MAX_LINE {
-                    self.flush(stderr);
+                self.partial.extend_from_slice(piece);
+                if self.partial.ends_with(b"\n") || self.partial.len() >= MAX_LINE {
+                    self.end_line();
                 }
             }
         }
-    }
-
-    fn flush(&mut self, stderr: bool) {
-        let bytes = std::mem::take(&mut self.partial[usize::from(stderr)]);
-        if !bytes.is_empty() {
-            let text = String::from_utf8_lossy(&bytes);
-            (self.line)(stderr, text.trim_end_matches(['\n', '\r']));
-        }
+        Ok(())
     }
 }
 
-impl Drop for GuestLog {
+impl Drop for Lines {
     fn drop(&mut self) {
-        self.flush(false);
-        self.flush(true);
-    }
-}
-
-impl std::fmt::Debug for GuestLog {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("GuestLog")
+        self.end_line();
     }
 }

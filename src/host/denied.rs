@@ -3,7 +3,8 @@
 //! No directory is preopened, no socket can be created and no request leaves, so none of these resources ever exists; a function that takes
 //! one can only be called with a handle that is not there, which traps as it would anywhere.
 
-use super::handles::{IoError, Network, Resource};
+use super::handles::{Network, Resource};
+use super::io::IoError;
 use super::value::Value;
 use super::{Run, Trap, done, handle, io};
 

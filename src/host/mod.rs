@@ -1,26 +1,29 @@
-//! WASI over linear memory. Knows no engine: an engine hands over flat slots and the guest's memory, and gets a [`Step`].
+//! WASI over linear memory. Knows no engine: an engine hands a [`call::Invocation`] flat slots and the guest's memory,
+//! and is told what to return, what to wait for, or what to have the guest allocate.
 //!
 //! [`wasi`] lists the functions with their canonical form from the ABI table, [`value`] lifts and lowers by it, [`handles`]
 //! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`] and [`http`] implement the functions;
 //! [`denied`] answers for what is never granted: files and sockets.
 
+pub mod call;
 mod cli;
 mod clocks;
 mod denied;
 mod handles;
 pub mod http;
-mod io;
+pub mod io;
 mod memory;
 mod random;
 pub mod value;
 pub mod wasi;
 
-pub use cli::GuestLog;
+pub use cli::{Log, Stdio};
 pub use handles::Handles;
-pub use io::{Pollable, Wait};
 pub use memory::GuestMemory;
 
 use handles::Resource;
+use io::Wait;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 use value::Value;
@@ -31,12 +34,15 @@ pub enum Trap {
     /// The guest broke a rule of the Canonical ABI or of an interface, or trapped by itself.
     #[error("{0}")]
     Guest(String),
-    /// The guest called `wasi:cli/exit`; zero is a success.
+    /// The guest called `wasi:cli/exit` or `proc_exit`; zero is a success.
     #[error("the guest exited with code {0}")]
-    Exit(u8),
-    /// The guest used up its time.
+    Exit(u32),
+    /// The guest used up its wall time.
     #[error("the guest ran longer than its limit")]
     Deadline,
+    /// The guest used up its CPU time, or its fuel.
+    #[error("the guest computed longer than its limit")]
+    Cpu,
 }
 
 impl Trap {
@@ -46,24 +52,51 @@ impl Trap {
 }
 
 /// What a host function answers.
-#[derive(Debug)]
 pub enum Step {
     /// The result, none for functions without one.
     Done(Option<Value>),
-    /// Wait until something is ready, then go on with this function.
-    Wait(Wait, Run),
+    /// Wait until one of these is ready, then go on.
+    Wait(Wait, After),
+    /// Work away from the guest, such as a system call that may block; then go on with what it gave.
+    Job(Job),
+}
+
+/// How a function goes on after it waited. Functions of the Canonical ABI have no use for the memory.
+pub type After = Box<dyn FnOnce(&mut State, &mut GuestMemory<'_>) -> Result<Step, Trap> + Send>;
+
+/// Work away from the guest. Dropped when the guest ends before.
+pub type Job = Pin<Box<dyn Future<Output = After> + Send>>;
+
+impl Step {
+    /// Waits for handles and times, and goes on without the memory.
+    pub(crate) fn wait(wait: Wait, then: impl FnOnce(&mut State) -> Result<Step, Trap> + Send + 'static) -> Step {
+        Step::Wait(wait, Box::new(move |state, _| then(state)))
+    }
 }
 
 /// A host function. Arguments are lifted; handles in them are indices that the function looks up.
 pub type Run = fn(&mut State, &[Value]) -> Result<Step, Trap>;
 
-/// What guests are given besides their request.
-#[derive(Debug, Clone, Default)]
+/// A host function that reads and writes the guest's memory by itself, as those of preview1 do. Slots hold the bits of
+/// their core type, zero-extended. It answers with [`Value::Int`], or with nothing.
+pub type RawRun = fn(&mut State, &mut GuestMemory<'_>, &[u64]) -> Result<Step, Trap>;
+
+/// What guests are given besides their request. Nothing, by default.
+#[derive(Debug, Clone)]
 pub struct Config {
-    /// Environment variables; empty by default.
+    /// Environment variables.
     pub env: Vec<(String, String)>,
     /// Arguments, the first of which is the program's name.
     pub args: Vec<String>,
+    /// Handles that one instance may hold at a time.
+    pub handles: usize,
+}
+
+impl Default for Config {
+    /// No environment, no arguments, 4,000 handles.
+    fn default() -> Self {
+        Config { env: Vec::new(), args: Vec::new(), handles: 4_000 }
+    }
 }
 
 /// The host's side of one instance.
@@ -71,15 +104,16 @@ pub struct Config {
 pub struct State {
     /// The guest's resources.
     pub handles: Handles,
+    /// Standard streams.
+    pub stdio: Stdio,
     config: Arc<Config>,
     started: Instant,
-    log: GuestLog,
 }
 
 impl State {
     /// A host without any resource.
-    pub fn new(config: Arc<Config>, log: GuestLog) -> State {
-        State { handles: Handles::default(), config, started: Instant::now(), log }
+    pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
+        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now() }
     }
 
     fn push(&mut self, resource: Resource) -> Result<Value, Trap> {

@@ -1,6 +1,6 @@
 //! The functions of WASI 0.2 with their canonical form, by interface track: any 0.2.x version finds them.
 
-use super::{Run, cli, clocks, denied, http, io, random};
+use super::{RawRun, Run, cli, clocks, denied, http, io, random};
 use crate::abi::{Abi, CoreSignature, ImportName, Needs, Signature, Table, Track};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::wit::{Gates, Loaded, built_in};
@@ -12,16 +12,25 @@ use std::sync::LazyLock;
 pub struct Function {
     /// Its core signature.
     pub core: CoreSignature,
-    /// Its canonical form; none for `[resource-drop]…`, which takes one handle.
-    pub signature: Option<Signature>,
+    /// How arguments come and results go, and the implementation.
+    pub form: Form,
     /// What it needs of the guest.
     pub needs: Needs,
-    /// The implementation.
-    pub run: Run,
-    /// Whether it may wait.
+    /// Whether it may wait. One that says no and waits all the same traps.
     pub blocks: bool,
     /// The newest version that the host knows.
     pub version: semver::Version,
+}
+
+/// How a function takes its arguments.
+#[derive(Debug)]
+pub enum Form {
+    /// Lifted and lowered by the Canonical ABI.
+    Canonical(Signature, Run),
+    /// `[resource-drop]…`, which takes one handle.
+    Drop(Run),
+    /// From its slots and the guest's memory.
+    Raw(RawRun),
 }
 
 /// All functions, and the layouts of their types.
@@ -55,9 +64,12 @@ fn build() -> Result<Wasi> {
                 let Some(run) = implementation(&track.interface, &function.name.name) else { continue };
                 let blocks = track.interface.starts_with("wasi:io/") && io::blocks(&function.name.name);
                 let version = version.unwrap_or(semver::Version::new(0, 0, 0));
-                let signature = function.call().map(|(_, signature)| signature.clone());
+                let form = match function.call() {
+                    Some((_, signature)) => Form::Canonical(signature.clone(), run),
+                    None => Form::Drop(run),
+                };
                 let (core, needs) = (function.core, function.needs);
-                let entry = Function { core, signature, needs, run, blocks, version };
+                let entry = Function { core, form, needs, blocks, version };
                 functions.insert((track, function.name.name), entry);
             }
         }

@@ -44,17 +44,17 @@ impl Guest {
     /// Runs to the end without anybody waiting: the response is out, and the guest may still have work to do.
     pub(super) fn detach(self) {
         tokio::spawn(async move {
-            let outcome = self.running.await;
-            log(&self.target, &outcome);
+            let finished = self.running.await;
+            log(&self.target, &finished.outcome);
             drop(self.permit);
         });
     }
 }
 
 /// Notes how a guest ended.
-pub(super) fn log(target: &str, outcome: &Result<(), Trap>) {
+pub(super) fn log(target: &str, outcome: &Result<Option<u32>, Trap>) {
     match outcome {
-        Ok(()) | Err(Trap::Exit(0)) => tracing::debug!(target: "lowlift", request = target, "done"),
+        Ok(_) | Err(Trap::Exit(0)) => tracing::debug!(target: "lowlift", request = target, "done"),
         Err(trap) => tracing::warn!(target: "lowlift", request = target, "{trap}"),
     }
 }
@@ -110,8 +110,8 @@ impl Streaming {
                 Some(_) if polled => return Poll::Pending,
                 Some(guest) => match guest.running.as_mut().poll(cx) {
                     Poll::Pending => polled = true,
-                    Poll::Ready(outcome) => {
-                        log(&guest.target, &outcome);
+                    Poll::Ready(finished) => {
+                        log(&guest.target, &finished.outcome);
                         self.guest = None;
                     }
                 },

@@ -1,9 +1,9 @@
 //! One request: into the guest, and its answer out.
 
 use super::body::{Guest, ResponseBody, Streaming, log};
-use crate::engine::{Call, Limits, Program, Work};
+use crate::engine::{Limits, Program, Running, Task};
 use crate::host::http::{Answer, BodyError, BodySource, End, ErrorCode, Fields, IncomingRequest, ResponseSlot, target};
-use crate::host::{Config, GuestLog, State, Trap};
+use crate::host::{Config, Log, State, Stdio, Trap};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
@@ -12,7 +12,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 /// The largest request target and header fields, in bytes; larger ones are answered with 431. The transport has a bound
 /// of its own, which a fast client can overstep by what arrives at once.
@@ -22,6 +21,7 @@ pub(super) const MAX_HEAD: usize = 64 * 1024;
 pub(super) struct Service {
     pub(super) program: Box<dyn Program>,
     pub(super) config: Arc<Config>,
+    pub(super) log: Log,
     pub(super) limits: Limits,
     pub(super) instances: Arc<Semaphore>,
 }
@@ -40,15 +40,14 @@ impl Service {
             return plain(StatusCode::SERVICE_UNAVAILABLE);
         };
         let slot = ResponseSlot::default();
-        let call = match self.call(request, &slot) {
-            Ok(call) => call,
+        let mut running = match self.call(request, &slot) {
+            Ok(running) => running,
             Err(trap) => return failure(&line, &Err(trap)),
         };
-        let mut running = self.program.call(call);
         let mut answer = None;
         // Run until the guest is done, or has answered and waits for something.
         let outcome = poll_fn(|cx| match running.as_mut().poll(cx) {
-            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Ready(finished) => Poll::Ready(Some(finished.outcome)),
             Poll::Pending => {
                 answer = slot.take();
                 if answer.is_some() { Poll::Ready(None) } else { Poll::Pending }
@@ -64,27 +63,30 @@ impl Service {
         }
     }
 
-    fn call(&self, request: IncomingRequest, slot: &ResponseSlot) -> Result<Call, Trap> {
-        let mut state = self.state();
-        let request = state.push_request(request)?;
-        let outparam = state.push_outparam(slot.clone())?;
-        let work = Work::Export(vec![request, outparam]);
-        Ok(Call { state, work, deadline: Instant::now() + self.limits.time })
+    fn call(&self, request: IncomingRequest, slot: &ResponseSlot) -> Result<Running, Trap> {
+        let mut instance = self.program.instance(self.state());
+        let request = instance.state().push_request(request)?;
+        let outparam = instance.state().push_outparam(slot.clone())?;
+        Ok(instance.run(Task::new(Some(0), vec![request, outparam], &self.limits)))
     }
 
     /// Instantiates and initialises once, so that a module that cannot be is refused before the first request.
     pub(super) async fn rehearse(&self) -> Result<(), Trap> {
-        let deadline = Instant::now() + self.limits.time;
-        self.program.call(Call { state: self.state(), work: Work::Setup, deadline }).await
+        let finished = self.program.instance(self.state()).run(Task::new(None, Vec::new(), &self.limits)).await;
+        finished.outcome.map(|_| ())
     }
 
     fn state(&self) -> State {
-        let log = GuestLog::new(|stderr, line| {
-            let stream = if stderr { "stderr" } else { "stdout" };
-            tracing::info!(target: "guest", stream, "{line}");
-        });
-        State::new(self.config.clone(), log)
+        State::new(self.config.clone(), Stdio::logged(self.log.clone()))
     }
+}
+
+/// Guest output to the log, a line at a time.
+pub(super) fn guest_log() -> Log {
+    Arc::new(|stderr, line| {
+        let stream = if stderr { "stderr" } else { "stdout" };
+        tracing::info!(target: "guest", stream, "{line}");
+    })
 }
 
 /// The guest's view of a request, or the status for one that is refused.
@@ -114,8 +116,13 @@ fn incoming(request: Request<Incoming>) -> Result<IncomingRequest, StatusCode> {
 }
 
 /// The guest is done and nothing has been sent: whatever went wrong can still be said by the status.
-fn whole(line: &str, outcome: &Result<(), Trap>, answer: Option<Answer>, is_head: bool) -> Response<ResponseBody> {
-    if !matches!(outcome, Ok(()) | Err(Trap::Exit(_))) {
+fn whole(
+    line: &str,
+    outcome: &Result<Option<u32>, Trap>,
+    answer: Option<Answer>,
+    is_head: bool,
+) -> Response<ResponseBody> {
+    if !matches!(outcome, Ok(_) | Err(Trap::Exit(_))) {
         return failure(line, outcome);
     }
     log(line, outcome);
@@ -190,10 +197,10 @@ fn with_headers(status: StatusCode, headers: http::HeaderMap, body: ResponseBody
     response
 }
 
-fn failure(line: &str, outcome: &Result<(), Trap>) -> Response<ResponseBody> {
+fn failure(line: &str, outcome: &Result<Option<u32>, Trap>) -> Response<ResponseBody> {
     log(line, outcome);
     plain(match outcome {
-        Err(Trap::Deadline) => StatusCode::GATEWAY_TIMEOUT,
+        Err(Trap::Deadline | Trap::Cpu) => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     })
 }

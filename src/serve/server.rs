@@ -1,10 +1,10 @@
 //! Accepting connections, and stopping.
 
 use super::HANDLER;
-use super::request::{MAX_HEAD, Service};
+use super::request::{MAX_HEAD, Service, guest_log};
 use crate::abi::Track;
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::engine::{Limits, wasmtime};
+use crate::engine::{EngineKind, Limits, load};
 use crate::host::Config;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -61,8 +61,9 @@ impl Server {
             return Err(error);
         };
         let service = Service {
-            program: Box::new(wasmtime::load(module, handler, options.limits)?),
+            program: load(EngineKind::default(), module, &[handler], options.limits)?,
             config: Arc::new(options.config),
+            log: guest_log(),
             limits: options.limits,
             instances: Arc::new(Semaphore::new(options.limits.instances as usize)),
         };

@@ -41,14 +41,14 @@ fn options(limits: Limits) -> Options {
     Options {
         addr: "127.0.0.1:0".parse().expect("an address"),
         limits,
-        config: Config { env: vec![("GREETING".into(), "hello".into())], args: Vec::new() },
+        config: Config { env: vec![("GREETING".into(), "hello".into())], ..Config::default() },
         drain: Duration::from_secs(10),
     }
 }
 
 /// Limits under which a test can wait for a time-out.
 fn quick() -> Limits {
-    Limits { time: Duration::from_secs(1), memory: 32 << 20, instances: 20 }
+    Limits { time: Duration::from_secs(1), memory: 32 << 20, instances: 20, ..Limits::default() }
 }
 
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;

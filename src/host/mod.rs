@@ -9,6 +9,7 @@ pub mod call;
 mod cli;
 mod clocks;
 mod denied;
+pub mod files;
 mod handles;
 pub mod http;
 pub mod io;
@@ -88,14 +89,16 @@ pub struct Config {
     pub env: Vec<(String, String)>,
     /// Arguments, the first of which is the program's name.
     pub args: Vec<String>,
+    /// Directories.
+    pub dirs: Vec<files::Preopen>,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
 }
 
 impl Default for Config {
-    /// No environment, no arguments, 4,000 handles.
+    /// No environment, no arguments, no directories, 4,000 handles.
     fn default() -> Self {
-        Config { env: Vec::new(), args: Vec::new(), handles: 4_000 }
+        Config { env: Vec::new(), args: Vec::new(), dirs: Vec::new(), handles: 4_000 }
     }
 }
 

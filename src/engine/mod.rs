@@ -1,10 +1,12 @@
 //! One small trait over core engines. An engine compiles a module and links it with the host's functions; a [`Program`]
 //! makes instances of it, and an [`Instance`] runs calls, one after the other.
 
+mod cache;
 mod meter;
 #[cfg(feature = "engine-wasmtime")]
 pub mod wasmtime;
 
+pub use cache::Cache;
 pub use meter::Meter;
 
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -33,14 +35,30 @@ impl EngineKind {
     }
 }
 
+/// How to load a module.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// On which engine.
+    pub engine: EngineKind,
+    /// What an instance may use.
+    pub limits: Limits,
+    /// Where compiled code is kept; nowhere, by default.
+    pub cache: Cache,
+}
+
+/// [`load_with`], without a cache.
+pub fn load(engine: EngineKind, wasm: &[u8], exports: &[&str], limits: Limits) -> Result<Box<dyn Program>> {
+    load_with(&LoadOptions { engine, limits, cache: Cache::disabled() }, wasm, exports)
+}
+
 /// Compiles a core module and links it with the host. `exports` are the names that tasks can call; the module need not
 /// have all of them. All imports that the host does not provide are listed in one diagnostic.
-pub fn load(engine: EngineKind, wasm: &[u8], exports: &[&str], limits: Limits) -> Result<Box<dyn Program>> {
-    match engine {
+pub fn load_with(options: &LoadOptions, wasm: &[u8], exports: &[&str]) -> Result<Box<dyn Program>> {
+    match options.engine {
         #[cfg(feature = "engine-wasmtime")]
-        EngineKind::Wasmtime => Ok(Box::new(wasmtime::load(wasm, exports, limits)?)),
+        EngineKind::Wasmtime => Ok(Box::new(wasmtime::load(wasm, exports, options)?)),
         absent => {
-            let _ = (wasm, exports, limits);
+            let _ = (wasm, exports);
             Err(Diagnostic::new(Code::NoEngine, format!("the engine {} is not built in", absent.name()))
                 .hint(format!("build with `--features engine-{}`", absent.name())))
         }

@@ -1,6 +1,6 @@
 //! wasmtime by its core API, with pooled instances and copy-on-write memory. Its component model is not built in.
 
-use super::{Finished, Instance, Limits, Meter, Program, Running, Task};
+use super::{Finished, Instance, Limits, LoadOptions, Meter, Program, Running, Task};
 use crate::abi::{CoreSignature, ImportName, Table};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::host::call::{Invocation, Need, Slots};
@@ -66,7 +66,8 @@ struct Data {
 
 /// Compiles a core module and links it. `exports` are the names that tasks can call; the module need not have all of
 /// them. All imports that the host does not provide are listed in one diagnostic.
-pub fn load(wasm: &[u8], exports: &[&str], limits: Limits) -> Result<WasmtimeProgram> {
+pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<WasmtimeProgram> {
+    let limits = options.limits;
     let config = configure(wasm, limits)?;
     let refused = |e: wasmtime::Error| {
         Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(format!("{e:#}"))

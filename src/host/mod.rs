@@ -14,6 +14,7 @@ mod handles;
 pub mod http;
 pub mod io;
 mod memory;
+pub mod preview1;
 mod random;
 pub mod value;
 pub mod wasi;
@@ -111,12 +112,13 @@ pub struct State {
     pub stdio: Stdio,
     config: Arc<Config>,
     started: Instant,
+    fds: Option<preview1::Fds>,
 }
 
 impl State {
     /// A host without any resource.
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
-        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now() }
+        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now(), fds: None }
     }
 
     fn push(&mut self, resource: Resource) -> Result<Value, Trap> {

@@ -2,8 +2,8 @@
 //! and is told what to return, what to wait for, or what to have the guest allocate.
 //!
 //! [`wasi`] lists the functions with their canonical form from the ABI table, [`value`] lifts and lowers by it, [`handles`]
-//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`] and [`http`] implement the functions;
-//! [`denied`] answers for what is never granted: files and sockets.
+//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`], [`terminals`], [`files`] and [`http`] implement the functions;
+//! [`denied`] answers for what is never granted: sockets.
 
 pub mod call;
 mod cli;
@@ -16,6 +16,7 @@ pub mod io;
 mod memory;
 pub mod preview1;
 mod random;
+mod terminals;
 pub mod value;
 pub mod wasi;
 
@@ -111,6 +112,7 @@ pub struct State {
     /// Standard streams.
     pub stdio: Stdio,
     config: Arc<Config>,
+    background: files::Background,
     started: Instant,
     fds: Option<preview1::Fds>,
 }
@@ -118,7 +120,14 @@ pub struct State {
 impl State {
     /// A host without any resource.
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
-        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now(), fds: None }
+        State {
+            handles: Handles::new(config.handles),
+            stdio,
+            config,
+            background: files::Background::default(),
+            started: Instant::now(),
+            fds: None,
+        }
     }
 
     fn push(&mut self, resource: Resource) -> Result<Value, Trap> {

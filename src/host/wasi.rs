@@ -1,6 +1,6 @@
 //! The functions of WASI 0.2 with their canonical form, by interface track: any 0.2.x version finds them.
 
-use super::{RawRun, Run, cli, clocks, denied, http, io, preview1, random};
+use super::{RawRun, Run, cli, clocks, denied, files, http, io, preview1, random, terminals};
 use crate::abi::{Abi, CoreSignature, ImportName, Needs, Signature, Table, Track};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::wit::{Gates, Loaded, built_in};
@@ -65,7 +65,9 @@ fn build() -> Result<Wasi> {
                 let (track, version) = Track::of(&function.name.module);
                 // An interface that only guests provide has no implementation here.
                 let Some(run) = implementation(&track.interface, &function.name.name) else { continue };
-                let blocks = track.interface.starts_with("wasi:io/") && io::blocks(&function.name.name);
+                let name = &function.name.name;
+                let blocks = track.interface.starts_with("wasi:io/") && io::blocks(name)
+                    || files::blocks(&track.interface, name);
                 let version = version.unwrap_or(semver::Version::new(0, 0, 0));
                 let form = match function.call() {
                     Some((_, signature)) => Form::Canonical(signature.clone(), run),
@@ -95,6 +97,8 @@ fn implementation(interface: &str, name: &str) -> Option<Run> {
         .or_else(|| clocks::function(interface, name))
         .or_else(|| random::function(interface, name))
         .or_else(|| cli::function(interface, name))
+        .or_else(|| terminals::function(interface, name))
+        .or_else(|| files::function(interface, name))
         .or_else(|| http::function(interface, name))
         .or_else(|| denied::function(interface, name))
 }

@@ -5,12 +5,19 @@
 
 mod at;
 mod descriptor;
+mod entries;
 mod error;
+mod functions;
 mod preopen;
+mod streams;
 mod sys;
 mod types;
+mod work;
 
 pub use descriptor::{Descriptor, Entries};
+pub(in crate::host) use entries::DirectoryEntryStream;
 pub use error::ErrorCode;
+pub(in crate::host) use functions::{blocks, function};
 pub use preopen::{DirSpec, Preopen};
 pub use types::{Advice, DescriptorFlags, DescriptorType, DirectoryEntry, MetadataHash, NewTimestamp, OpenFlags, Stat};
+pub(in crate::host) use work::Background;

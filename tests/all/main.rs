@@ -7,6 +7,7 @@ mod echo;
 mod engines;
 mod explain;
 mod fuzz;
+mod fuzz_host;
 mod fuzz_link;
 mod host;
 mod layout;

@@ -86,36 +86,45 @@ impl Handles {
     }
 }
 
-/// The slots of a call.
-pub(crate) fn arguments(input: &mut Input<'_>, table: &Table<'_>, caller: &Caller, handles: &mut Handles) -> Vec<u64> {
-    let (mut slots, function) = (Vec::new(), caller.function);
-    match &function.form {
+/// The slots of a call, and words for the guest's memory: address and value.
+pub(crate) fn arguments(
+    input: &mut Input<'_>,
+    table: &Table<'_>,
+    caller: &Caller,
+    handles: &mut Handles,
+) -> (Vec<u64>, Vec<(u32, u32)>) {
+    let mut call = Call { input, table, handles, slots: Vec::new(), stores: Vec::new() };
+    match &caller.function.form {
         Form::Canonical(signature, _) => {
             if signature.params_spilled {
-                slots.push(place(input, 8192));
+                let at = place(call.input, 8192);
+                call.slots.push(at);
             } else {
-                for &ty in &signature.params {
-                    flat(input, table, ty, handles, &mut slots);
-                }
+                signature.params.iter().for_each(|&ty| call.flat(ty));
             }
             if signature.result_spilled {
-                slots.push(place(input, 1024));
+                let at = place(call.input, 1024);
+                call.slots.push(at);
             }
         }
-        Form::Drop(_) => slots.push(handles.any(input, caller.dropped, true)),
+        Form::Drop(_) => {
+            let handle = call.handles.any(call.input, caller.dropped, true);
+            call.slots.push(handle);
+        }
         Form::Raw(_) => {
-            for _ in &function.core.params {
-                let slot = if input.one_in(3) { place(input, 2048) } else { input.number() };
-                slots.push(slot);
+            for _ in &caller.function.core.params {
+                let slot = if call.input.one_in(3) { place(call.input, 2048) } else { call.input.number() };
+                call.slots.push(slot);
             }
         }
     }
-    for (slot, core) in slots.iter_mut().zip(&function.core.params) {
+    let Call { mut slots, stores, .. } = call;
+    for (slot, core) in slots.iter_mut().zip(&caller.function.core.params) {
         if let Core::I32 | Core::F32 = core {
             *slot &= u64::from(u32::MAX);
         }
     }
-    slots
+    (slots, stores)
 }
 
 /// A pointer, most often to somewhere behind `base`, aligned.
@@ -123,31 +132,76 @@ fn place(input: &mut Input<'_>, base: u64) -> u64 {
     if input.one_in(32) { input.number() } else { base + 8 * u64::from(input.byte()) }
 }
 
-fn flat(input: &mut Input<'_>, table: &Table<'_>, id: TyId, handles: &mut Handles, slots: &mut Vec<u64>) {
-    let ty = table.get(id);
-    match &ty.kind {
-        Kind::Own(resource) => slots.push(handles.any(input, Some(*resource), true)),
-        Kind::Borrow(resource) => slots.push(handles.any(input, Some(*resource), false)),
-        Kind::String | Kind::List(_) => {
-            slots.push(place(input, 0));
-            let length = if input.one_in(32) { input.number() } else { u64::from(input.byte()) % 32 };
-            slots.push(length);
-        }
-        Kind::Record(fields) => fields.iter().for_each(|field| flat(input, table, field.ty, handles, slots)),
-        Kind::FixedList(element, length) => (0..*length).for_each(|_| flat(input, table, *element, handles, slots)),
-        Kind::Variant(variant) => {
-            let case =
-                if input.one_in(32) { input.number() } else { u64::from(input.byte()) % variant.cases.len() as u64 };
-            let end = slots.len() + ty.flat.as_ref().map_or(1, Vec::len);
-            slots.push(case);
-            if let Some(payload) = variant.cases.get(case as usize).and_then(|c| c.ty) {
-                flat(input, table, payload, handles, slots);
+/// A call in the making.
+struct Call<'c, 'd> {
+    input: &'c mut Input<'d>,
+    table: &'c Table<'c>,
+    handles: &'c mut Handles,
+    slots: Vec<u64>,
+    stores: Vec<(u32, u32)>,
+}
+
+impl Call<'_, '_> {
+    fn flat(&mut self, id: TyId) {
+        let ty = self.table.get(id);
+        match &ty.kind {
+            Kind::Own(resource) => self.slots.push(self.handles.any(self.input, Some(*resource), true)),
+            Kind::Borrow(resource) => self.slots.push(self.handles.any(self.input, Some(*resource), false)),
+            Kind::String => {
+                let (at, length) = (place(self.input, 0), self.length(32));
+                self.slots.extend([at, length]);
             }
-            while slots.len() < end {
-                slots.push(input.number());
+            Kind::List(element) => {
+                let (at, length) = (place(self.input, 4096), self.length(4));
+                self.slots.extend([at, length]);
+                let (mut at, size) = (at as u32, self.table.get(*element).size);
+                for _ in 0..length.min(4) {
+                    self.store(*element, at);
+                    at = at.saturating_add(size);
+                }
+            }
+            Kind::Record(fields) => fields.iter().for_each(|field| self.flat(field.ty)),
+            Kind::FixedList(element, length) => (0..*length).for_each(|_| self.flat(*element)),
+            Kind::Variant(variant) => {
+                let known = u64::from(self.input.byte()) % variant.cases.len() as u64;
+                let case = if self.input.one_in(32) { self.input.number() } else { known };
+                let end = self.slots.len() + ty.flat.as_ref().map_or(1, Vec::len);
+                self.slots.push(case);
+                if let Some(payload) = variant.cases.get(case as usize).and_then(|c| c.ty) {
+                    self.flat(payload);
+                }
+                while self.slots.len() < end {
+                    let slot = self.input.number();
+                    self.slots.push(slot);
+                }
+            }
+            _ => {
+                let slot = self.input.number();
+                self.slots.push(slot);
             }
         }
-        _ => slots.push(input.number()),
+    }
+
+    /// Puts into memory what an element of a list needs to mean something; numbers are left as they are.
+    fn store(&mut self, id: TyId, at: u32) {
+        match &self.table.get(id).kind {
+            Kind::Own(resource) | Kind::Borrow(resource) => {
+                let handle = self.handles.any(self.input, Some(*resource), false);
+                self.stores.push((at, handle as u32));
+            }
+            Kind::String | Kind::List(_) => {
+                let (to, length) = (place(self.input, 0), self.length(16));
+                self.stores.extend([(at, to as u32), (at.saturating_add(4), length as u32)]);
+            }
+            Kind::Record(fields) => {
+                fields.iter().for_each(|field| self.store(field.ty, at.saturating_add(field.offset)));
+            }
+            _ => {}
+        }
+    }
+
+    fn length(&mut self, below: u64) -> u64 {
+        if self.input.one_in(32) { self.input.number() } else { u64::from(self.input.byte()) % below }
     }
 }
 

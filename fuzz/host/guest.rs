@@ -69,6 +69,8 @@ pub(crate) enum Work {
     Peek,
     /// A word of the guest's memory; zero beyond its end.
     Load,
+    /// Stores a word in the guest's memory: address, value. Beyond its end it does nothing.
+    Store,
     /// Fills the guest's memory with words from a seed, under a mask.
     Fill,
     /// A hash of the guest's memory.
@@ -77,7 +79,7 @@ pub(crate) enum Work {
 
 impl Work {
     /// How many there are; callers of the host follow.
-    pub(crate) const CALLS: usize = 5;
+    pub(crate) const CALLS: usize = 6;
 }
 
 const MODULE: &str = r#"
@@ -92,6 +94,8 @@ const MODULE: &str = r#"
     (func (export "load") (param i32) (result i32)
       (if (result i32) (i32.gt_u (local.get 0) (i32.const 65532))
         (then (i32.const 0)) (else (i32.load $guest (local.get 0)))))
+    (func (export "store") (param i32 i32)
+      (if (i32.le_u (local.get 0) (i32.const 65532)) (then (i32.store $guest (local.get 0) (local.get 1)))))
     (func (export "fill") (param $seed i32) (param $mask i32) (local $at i32)
       (loop
         (local.set $seed (i32.xor (local.get $seed) (i32.shl (local.get $seed) (i32.const 13))))
@@ -116,7 +120,7 @@ const MODULE: &str = r#"
 
 /// The module and the exports that tasks call.
 fn module() -> (Vec<u8>, Vec<String>) {
-    let mut exports = ["poke", "peek", "load", "fill", "hash"].map(str::to_owned).to_vec();
+    let mut exports = ["poke", "peek", "load", "store", "fill", "hash"].map(str::to_owned).to_vec();
     let (mut imports, mut functions) = (String::new(), String::new());
     for (index, Caller { name, function, .. }) in callers().iter().enumerate() {
         let list = |types: &[Core]| types.iter().map(|t| t.name()).collect::<Vec<_>>().join(" ");
@@ -215,7 +219,7 @@ impl Pair {
     }
 
     /// Calls the host on both; an error if either trapped.
-    pub(crate) async fn call(&mut self, export: usize, args: &[u32]) -> Result<u32, ()> {
+    pub(crate) async fn call(&mut self, export: usize, args: &[u32]) -> Result<u32, Trap> {
         let [a, b] = [self.guests[0].call(export, args).await, self.guests[1].call(export, args).await];
         if self.compared {
             let name = export.checked_sub(Work::CALLS).map(|index| callers()[index].name.to_string());
@@ -223,7 +227,7 @@ impl Pair {
         }
         match (a, b) {
             (Ok(value), Ok(_)) => Ok(value.unwrap_or_default()),
-            _ => Err(()),
+            (Err(trap), _) | (_, Err(trap)) => Err(trap),
         }
     }
 

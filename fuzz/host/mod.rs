@@ -45,7 +45,10 @@ async fn calls(input: &mut Input<'_>) -> Tally {
         }
         let index = choose(input, &handles, compared);
         let caller = &callers()[index];
-        let slots = arguments(input, table, caller, &mut handles);
+        let (slots, stores) = arguments(input, table, caller, &mut handles);
+        for (address, word) in stores {
+            pair.work(Work::Store, &[address, word]).await;
+        }
         for (at, slot) in (0u32..).step_by(8).zip(&slots) {
             pair.work(Work::Poke, &[at, *slot as u32, (*slot >> 32) as u32]).await;
         }
@@ -66,13 +69,14 @@ async fn calls(input: &mut Input<'_>) -> Tally {
     tally
 }
 
-/// A function, most often the next one whose handles are there.
+/// A function, most often one whose handles are there.
 fn choose(input: &mut Input<'_>, handles: &Handles, compared: bool) -> usize {
     let all = callers();
-    let first = (usize::from(input.byte()) << 8 | usize::from(input.byte())) % all.len();
     let blind = input.one_in(24);
-    let next = (first..all.len())
-        .chain(0..first)
-        .find(|&index| (all[index].is_deterministic || !compared) && (blind || handles.suffice(&all[index])));
-    next.expect("some functions take no handle")
+    let fits = |index: &usize| {
+        let caller = &all[*index];
+        (caller.is_deterministic || !compared) && (blind || handles.suffice(caller))
+    };
+    let fitting: Vec<usize> = (0..all.len()).filter(fits).collect();
+    fitting[(usize::from(input.byte()) << 8 | usize::from(input.byte())) % fitting.len()]
 }

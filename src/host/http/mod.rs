@@ -18,7 +18,8 @@ pub use response::{Answer, ErrorCode, OutgoingResponse, Response, ResponseOutpar
 use super::Run;
 
 pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
-    if !interface.starts_with("wasi:http/") {
+    // The incoming handler is what guests provide; its `handle` is not the outgoing one.
+    if !interface.starts_with("wasi:http/") || interface == "wasi:http/incoming-handler" {
         return None;
     }
     fields::function(name)

@@ -1,6 +1,6 @@
-//! What a guest may import and is never granted: files, sockets, terminals, answers from other servers.
+//! What a guest may import and is never granted: files, sockets, terminals.
 //!
-//! No directory is preopened, no socket can be created and no request leaves, so none of these resources ever exists; a function that takes
+//! No directory is preopened and no socket can be created, so none of these resources ever exists; a function that takes
 //! one can only be called with a handle that is not there, which traps as it would anywhere.
 
 use super::handles::{Network, Resource};
@@ -35,11 +35,10 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
             s.handles.get::<Network>(handle(a, 0)?)?;
             done(Value::err(Value::case(ACCESS_DENIED)))
         },
-        (interface, name)
+        (interface, _)
             if interface.starts_with("wasi:filesystem/")
                 || interface.starts_with("wasi:sockets/")
-                || interface.starts_with("wasi:cli/terminal-")
-                || name.contains("incoming-response") =>
+                || interface.starts_with("wasi:cli/terminal-") =>
         {
             |_, a| {
                 let index = a.first().and_then(|v| v.u32().ok()).unwrap_or_default();

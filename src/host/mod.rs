@@ -90,12 +90,29 @@ pub struct Config {
     pub args: Vec<String>,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
+    /// Where outgoing HTTP requests may go.
+    pub http: http::HttpPolicy,
+    /// What sends them; its connections are shared.
+    pub client: Arc<http::HttpClient>,
+    /// The most that the body of a response of the guest may have, in bytes.
+    pub max_response_body: Option<u64>,
+    /// Enforces rules of the WIT that component runtimes do not: headers and trailers are children of their message, and
+    /// dropping the message first traps.
+    pub strict: bool,
 }
 
 impl Default for Config {
-    /// No environment, no arguments, 4,000 handles.
+    /// No environment, no arguments, no network, 4,000 handles.
     fn default() -> Self {
-        Config { env: Vec::new(), args: Vec::new(), handles: 4_000 }
+        Config {
+            env: Vec::new(),
+            args: Vec::new(),
+            handles: 4_000,
+            http: http::HttpPolicy::default(),
+            client: Arc::default(),
+            max_response_body: None,
+            strict: false,
+        }
     }
 }
 
@@ -108,12 +125,14 @@ pub struct State {
     pub stdio: Stdio,
     config: Arc<Config>,
     started: Instant,
+    /// Shared with every outgoing request, so that they can be counted.
+    requests: Option<Arc<()>>,
 }
 
 impl State {
     /// A host without any resource.
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
-        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now() }
+        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now(), requests: None }
     }
 
     fn push(&mut self, resource: Resource) -> Result<Value, Trap> {

@@ -3,8 +3,8 @@
 use super::Trap;
 use super::files::{Descriptor, DirectoryEntryStream};
 use super::http::{
-    Fields, FutureTrailers, IncomingBody, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse,
-    RequestOptions, ResponseOutparam,
+    Fields, FutureIncomingResponse, FutureTrailers, IncomingBody, IncomingRequest, IncomingResponse, OutgoingBody,
+    OutgoingRequest, OutgoingResponse, RequestOptions, ResponseOutparam,
 };
 use super::io::{InputStream, IoError, OutputStream, Pollable};
 use super::terminals::{TerminalInput, TerminalOutput};
@@ -110,6 +110,8 @@ resources! {
         OutgoingResponse "outgoing-response",
         OutgoingBody "outgoing-body",
         ResponseOutparam "response-outparam",
+        FutureIncomingResponse "future-incoming-response",
+        IncomingResponse "incoming-response",
     }
 }
 
@@ -128,6 +130,7 @@ impl Ready for OutgoingRequest {}
 impl Ready for OutgoingResponse {}
 impl Ready for OutgoingBody {}
 impl Ready for ResponseOutparam {}
+impl Ready for IncomingResponse {}
 
 impl Ready for InputStream {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {

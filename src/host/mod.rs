@@ -95,12 +95,30 @@ pub struct Config {
     pub dirs: Vec<files::Preopen>,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
+    /// Where outgoing HTTP requests may go.
+    pub http: http::HttpPolicy,
+    /// What sends them; its connections are shared.
+    pub client: Arc<http::HttpClient>,
+    /// The most that the body of a response of the guest may have, in bytes.
+    pub max_response_body: Option<u64>,
+    /// Enforces rules of the WIT that component runtimes do not: headers and trailers are children of their message, and
+    /// dropping the message first traps.
+    pub strict: bool,
 }
 
 impl Default for Config {
-    /// No environment, no arguments, no directories, 4,000 handles.
+    /// No environment, no arguments, no directories, no network, 4,000 handles.
     fn default() -> Self {
-        Config { env: Vec::new(), args: Vec::new(), dirs: Vec::new(), handles: 4_000 }
+        Config {
+            env: Vec::new(),
+            args: Vec::new(),
+            dirs: Vec::new(),
+            handles: 4_000,
+            http: http::HttpPolicy::default(),
+            client: Arc::default(),
+            max_response_body: None,
+            strict: false,
+        }
     }
 }
 
@@ -115,6 +133,8 @@ pub struct State {
     background: files::Background,
     started: Instant,
     fds: Option<preview1::Fds>,
+    /// Shared with every outgoing request, so that they can be counted.
+    requests: Option<Arc<()>>,
 }
 
 impl State {
@@ -127,6 +147,7 @@ impl State {
             background: files::Background::default(),
             started: Instant::now(),
             fds: None,
+            requests: None,
         }
     }
 

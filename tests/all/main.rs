@@ -5,6 +5,8 @@ mod cli;
 mod diff;
 mod echo;
 mod explain;
+#[cfg(unix)]
+mod files;
 mod fuzz;
 mod fuzz_link;
 mod host;

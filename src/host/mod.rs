@@ -92,14 +92,16 @@ pub struct Config {
     pub args: Vec<String>,
     /// Directories.
     pub dirs: Vec<files::Preopen>,
+    /// Files and directories below them that one instance may have open at a time.
+    pub open_files: usize,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
 }
 
 impl Default for Config {
-    /// No environment, no arguments, no directories, 4,000 handles.
+    /// No environment, no arguments, no directories, 256 open files, 4,000 handles.
     fn default() -> Self {
-        Config { env: Vec::new(), args: Vec::new(), dirs: Vec::new(), handles: 4_000 }
+        Config { env: Vec::new(), args: Vec::new(), dirs: Vec::new(), open_files: 256, handles: 4_000 }
     }
 }
 
@@ -112,6 +114,7 @@ pub struct State {
     pub stdio: Stdio,
     config: Arc<Config>,
     background: files::Background,
+    open_files: files::Quota,
     started: Instant,
 }
 
@@ -120,9 +123,10 @@ impl State {
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
         State {
             handles: Handles::new(config.handles),
+            background: files::Background::default(),
+            open_files: files::Quota::new(config.open_files),
             stdio,
             config,
-            background: files::Background::default(),
             started: Instant::now(),
         }
     }

@@ -28,6 +28,7 @@ mod serve;
 mod single;
 mod single_random;
 mod targets;
+mod terminals;
 mod wave;
 mod wit_bad;
 mod witx;

@@ -118,7 +118,7 @@ async fn same(act: &'static str) -> String {
         tokio::task::spawn_blocking(move || (oracle(&[act], &theirs), theirs)).await.expect("does not panic");
     assert_same(&want, &have);
     assert_same(&theirs.tree(), &ours.tree());
-    assert!(have.lines().count() > 10, "{have}");
+    assert!(have.lines().count() > 5, "{have}");
     have
 }
 
@@ -159,7 +159,7 @@ async fn what_is_read_only_stays() {
     assert_eq!(ours.tree(), before);
     let want = tokio::task::spawn_blocking(move || oracle(&["read-only"], &theirs)).await.expect("does not panic");
     assert_same(&want.replace("error not-permitted", "error read-only"), &have);
-    assert_eq!(have.matches("error read-only").count(), 27, "{have}");
+    assert_eq!(have.matches("error read-only").count(), 25, "{have}");
 }
 
 #[tokio::test]

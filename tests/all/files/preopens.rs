@@ -1,6 +1,6 @@
 //! Directories as they are named and opened.
 
-use lowlift::diagnostic::{Code, to_text};
+use lowlift::diagnostic::Code;
 use lowlift::host::files::{DirSpec, ErrorCode, Preopen};
 use lowlift::wit::{Gates, built_in};
 use std::path::Path;
@@ -35,7 +35,6 @@ fn what_cannot_be_opened_has_the_systems_reason() {
     assert!(file.message.contains("Not a directory"), "{file}");
     let docker = "src:/src".parse::<DirSpec>().and_then(|spec| spec.open()).expect_err("one colon");
     assert!(docker.hints[0].contains("`::`"), "{docker:?}");
-    let _ = to_text;
 }
 
 #[test]

@@ -12,6 +12,8 @@ async fn flags_are_kept() {
         text,
         "== flags
 a second of nanoseconds: error invalid
+read nothing: 0
+and then: 5
 flags: WRITE|FILE_INTEGRITY_SYNC
 write: 1
 flags: WRITE|DATA_INTEGRITY_SYNC
@@ -51,6 +53,25 @@ unlink: ok
 async fn handles_are_limited() {
     let (_, outcome) = play(&["many"], &Folder::new(), 100).await;
     assert_eq!(outcome, Err(Trap::Guest("more than 100 live handles".to_owned())));
+}
+
+/// Descriptors of the system belong to all guests.
+#[tokio::test]
+async fn open_files_are_limited() {
+    let text = played(&["full"], &Folder::new()).await;
+    assert_eq!(
+        text,
+        "== full
+opened: 255
+one more: error insufficient-memory
+a directory: error insufficient-memory
+entries: error insufficient-memory
+stat: 0
+after one is closed: opened DescriptorType::RegularFile
+by another preopen: error insufficient-memory
+after all are closed: opened DescriptorType::Directory
+"
+    );
 }
 
 #[tokio::test]

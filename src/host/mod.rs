@@ -93,6 +93,8 @@ pub struct Config {
     pub args: Vec<String>,
     /// Directories.
     pub dirs: Vec<files::Preopen>,
+    /// Files and directories below them that one instance may have open at a time.
+    pub open_files: usize,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
     /// Where outgoing HTTP requests may go.
@@ -107,12 +109,13 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// No environment, no arguments, no directories, no network, 4,000 handles.
+    /// No environment, no arguments, no directories, no network, 256 open files, 4,000 handles.
     fn default() -> Self {
         Config {
             env: Vec::new(),
             args: Vec::new(),
             dirs: Vec::new(),
+            open_files: 256,
             handles: 4_000,
             http: http::HttpPolicy::default(),
             client: Arc::default(),
@@ -131,6 +134,7 @@ pub struct State {
     pub stdio: Stdio,
     config: Arc<Config>,
     background: files::Background,
+    open_files: files::Quota,
     started: Instant,
     fds: Option<preview1::Fds>,
     /// Shared with every outgoing request, so that they can be counted.
@@ -142,9 +146,10 @@ impl State {
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
         State {
             handles: Handles::new(config.handles),
+            background: files::Background::default(),
+            open_files: files::Quota::new(config.open_files),
             stdio,
             config,
-            background: files::Background::default(),
             started: Instant::now(),
             fds: None,
             requests: None,

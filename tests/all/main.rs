@@ -6,6 +6,8 @@ mod diff;
 mod echo;
 mod engines;
 mod explain;
+#[cfg(unix)]
+mod files;
 mod fuzz;
 mod fuzz_host;
 mod fuzz_link;
@@ -32,6 +34,7 @@ mod served;
 mod single;
 mod single_random;
 mod targets;
+mod terminals;
 mod wave;
 mod wit_bad;
 mod witx;

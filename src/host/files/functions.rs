@@ -179,7 +179,7 @@ fn get_directories(state: &mut State, _: &[Value]) -> Result<Step, Trap> {
     let config = state.config.clone();
     let mut list = Vec::with_capacity(config.dirs.len());
     for dir in &config.dirs {
-        let descriptor = state.push(Resource::Descriptor(dir.descriptor()))?;
+        let descriptor = state.push(Resource::Descriptor(dir.descriptor(&state.open_files)))?;
         list.push(Value::Record(vec![descriptor, dir.guest.as_str().into()]));
     }
     done(Value::List(list))

@@ -5,16 +5,14 @@ use super::{Outcome, Run, Shared, io};
 use crate::adapt::survey;
 use crate::check::{Target, check};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::engine::Limits;
-use crate::host::Config;
 use crate::link::{Options as LinkOptions, link};
-use crate::serve::{Options, Server};
+use crate::serve::{Options, RouteOptions, Server};
 use crate::wit::{Gates, built_in, select_world};
 use crate::witx::{Scope, derive, print, verify};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A component of this repository: `fixtures/guests/http-hello-rust`.
 const GUEST: &[u8] = include_bytes!("../../fixtures/guests/http-hello-rust.wasm");
@@ -41,13 +39,8 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     say(&checked(&linked.wasm)?)?;
     runtime()?.block_on(async {
         let started = Instant::now();
-        let options = Options {
-            addr: args.addr,
-            limits: Limits::default(),
-            config: Config::default(),
-            drain: Duration::from_secs(10),
-        };
-        let server = Server::bind(&linked.wasm, options).await?;
+        let options = Options::new(args.addr, RouteOptions::new(linked.wasm.clone()));
+        let server = Server::bind(options).await?;
         let (address, addr) = (url(&server)?, server.addr()?);
         say(&format!("serve   {address} on wasmtime's core API, compiled in {}", ms(started)))?;
         let (stop, stopping) = tokio::sync::oneshot::channel::<()>();

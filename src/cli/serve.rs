@@ -5,7 +5,7 @@ use crate::adapt::{FileKind, PREVIEW1, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::engine::Limits;
 use crate::host::Config;
-use crate::serve::{Options, Server};
+use crate::serve::{Options, RouteOptions, Server};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -58,10 +58,12 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         ..Limits::default()
     };
     let config = Config { env: args.env.clone(), args: vec!["app".to_owned()], ..Config::default() };
-    let options = Options { addr: args.addr, limits, config, drain: args.drain };
+    let size = module.len();
+    let route = RouteOptions { limits, config, ..RouteOptions::new(module) };
+    let options = Options { drain: args.drain, ..Options::new(args.addr, route) };
     runtime()?.block_on(async {
-        let spinner = Spinner::start(shared, format!("compiling {}", io::size(module.len())));
-        let server = Server::bind(&module, options).await;
+        let spinner = Spinner::start(shared, format!("compiling {}", io::size(size)));
+        let server = Server::bind(options).await;
         drop(spinner);
         let server = server.map_err(|e| e.in_file(&input.name, "core module"))?;
         shared.note(format!("serving {} on {}", input.name, url(&server)?));

@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use lowlift::engine::Limits;
 use lowlift::host::Config;
 use lowlift::link::{Options as LinkOptions, link};
-use lowlift::serve::{Options, Server};
+use lowlift::serve::{Options, RouteOptions, Server};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ async fn start(name: &str, limits: Limits) -> Running {
 }
 
 async fn start_module(module: &[u8], limits: Limits) -> Running {
-    let server = Server::bind(module, options(limits)).await.expect("binds");
+    let server = Server::bind(options(module, limits)).await.expect("binds");
     let addr = server.addr().expect("bound");
     let (stop, stopping) = oneshot::channel();
     let done = tokio::spawn(server.run(async {
@@ -37,13 +37,10 @@ async fn start_module(module: &[u8], limits: Limits) -> Running {
     Running { addr, stop: Some(stop), done }
 }
 
-fn options(limits: Limits) -> Options {
-    Options {
-        addr: "127.0.0.1:0".parse().expect("an address"),
-        limits,
-        config: Config { env: vec![("GREETING".into(), "hello".into())], ..Config::default() },
-        drain: Duration::from_secs(10),
-    }
+fn options(module: &[u8], limits: Limits) -> Options {
+    let config = Config { env: vec![("GREETING".into(), "hello".into())], ..Config::default() };
+    let route = RouteOptions { limits, config, ..RouteOptions::new(module.to_vec()) };
+    Options::new("127.0.0.1:0".parse().expect("an address"), route)
 }
 
 /// Limits under which a test can wait for a time-out.
@@ -330,7 +327,7 @@ async fn modules_that_cannot_be_served_are_refused_before_the_first_request() {
             Code::SignatureMismatch,
         ),
     ] {
-        let error = Server::bind(&module, options(quick())).await.err().expect("refused");
+        let error = Server::bind(options(&module, quick())).await.err().expect("refused");
         assert_eq!(error.code, code, "{error}");
     }
 }
@@ -373,7 +370,7 @@ async fn an_announced_length_is_kept_or_the_answer_is_an_error() {
         (announcing("5 ", 1), "GET", 200),
         (announcing("-1", 1), "GET", 200),
     ] {
-        let server = Server::bind(&module, options(quick())).await.expect("binds");
+        let server = Server::bind(options(&module, quick())).await.expect("binds");
         let addr = server.addr().expect("bound");
         let serving = tokio::spawn(server.run(std::future::pending()));
         assert_eq!(ask(addr, request(method, "/", empty())).await.expect("an answer").0, status, "{method}");

@@ -93,6 +93,8 @@ pub enum Mode {
 /// One route, before its module is compiled.
 #[derive(Debug, Clone)]
 pub struct RouteOptions {
+    /// What to call the module in messages.
+    pub name: String,
     /// Which paths it answers.
     pub pattern: Pattern,
     /// The core module.
@@ -115,6 +117,7 @@ impl RouteOptions {
     /// A route for everything, with the defaults.
     pub fn new(module: Vec<u8>) -> RouteOptions {
         RouteOptions {
+            name: "module".to_owned(),
             pattern: Pattern::all(),
             module,
             mode: Mode::default(),
@@ -141,7 +144,12 @@ impl Route {
     /// Compiles and links the module, and sets up the instances that wait: at least one, so that a module that cannot be
     /// set up is refused before the first request.
     pub(super) async fn new(options: RouteOptions, log: &Log) -> Result<Route> {
-        let RouteOptions { pattern, module, mode, engine, policy, limits, requests, config } = options;
+        let name = options.name.clone();
+        Route::ready(options, log).await.map_err(|e| e.in_file(&name, "core module"))
+    }
+
+    async fn ready(options: RouteOptions, log: &Log) -> Result<Route> {
+        let RouteOptions { name: _, pattern, module, mode, engine, policy, limits, requests, config } = options;
         let handler = entry(&module, &mode)?;
         let pool_limits = Limits { instances: limits.instances.saturating_add(policy.min_warm), ..limits };
         let program = load(engine, &module, &[&handler, "init"], pool_limits)?;

@@ -29,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 /// How to serve.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; at least one.
+    /// Where to listen.
     pub listen: Vec<Listen>,
     /// Encrypts all that are listened on, but for Unix sockets.
     pub tls: Option<Tls>,
@@ -51,13 +51,18 @@ pub struct Options {
 
 impl Options {
     /// One module for every path, on an address.
-    pub fn new(addr: SocketAddr, route: RouteOptions) -> Options {
+    pub fn single(addr: SocketAddr, route: RouteOptions) -> Options {
+        Options { listen: vec![Listen::Tcp(addr)], ..Options::new(vec![route]) }
+    }
+
+    /// These routes with the defaults, and nowhere to listen yet.
+    pub fn new(routes: Vec<RouteOptions>) -> Options {
         Options {
-            listen: vec![Listen::Tcp(addr)],
+            listen: Vec::new(),
             tls: None,
             admin: None,
             healthz: false,
-            routes: vec![route],
+            routes,
             connections: 10_000,
             head_time: Duration::from_secs(30),
             stall_time: Duration::from_secs(30),

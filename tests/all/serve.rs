@@ -40,7 +40,7 @@ async fn start_module(module: &[u8], limits: Limits) -> Running {
 fn options(module: &[u8], limits: Limits) -> Options {
     let config = Config { env: vec![("GREETING".into(), "hello".into())], ..Config::default() };
     let route = RouteOptions { limits, config, ..RouteOptions::new(module.to_vec()) };
-    Options::new("127.0.0.1:0".parse().expect("an address"), route)
+    Options::single("127.0.0.1:0".parse().expect("an address"), route)
 }
 
 /// Limits under which a test can wait for a time-out.

@@ -4,6 +4,7 @@ mod adapt;
 mod cli;
 mod diff;
 mod echo;
+mod engines;
 mod explain;
 mod fuzz;
 mod fuzz_link;

@@ -108,12 +108,14 @@ pub struct State {
     pub stdio: Stdio,
     config: Arc<Config>,
     started: Instant,
+    /// Room for the arguments of a call.
+    args: Vec<Value>,
 }
 
 impl State {
     /// A host without any resource.
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
-        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now() }
+        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now(), args: Vec::new() }
     }
 
     fn push(&mut self, resource: Resource) -> Result<Value, Trap> {

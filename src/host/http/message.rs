@@ -47,7 +47,7 @@ pub struct RequestOptions {
 impl State {
     /// Adds a request to the guest's handles.
     pub fn push_request(&mut self, request: IncomingRequest) -> Result<u32, Trap> {
-        self.handles.push(Resource::IncomingRequest(request), None)
+        self.handles.push(Resource::IncomingRequest(Box::new(request)), None)
     }
 }
 
@@ -113,7 +113,7 @@ fn outgoing(name: &str) -> Option<Run> {
                 headers: headers.frozen(),
                 body_taken: false,
             };
-            let request = s.push(Resource::OutgoingRequest(request))?;
+            let request = s.push(Resource::OutgoingRequest(Box::new(request)))?;
             done(request)
         },
         "[method]outgoing-request.body" => |s, a| {

@@ -2,6 +2,7 @@
 
 use super::body::ResponseBody;
 use super::listen::{Listen, Listener, Stream, Tls};
+use super::pool::Counts;
 use super::record::Record;
 use super::request::{self, Connection, MAX_HEAD, text};
 use super::route::{Mode, Route, RouteOptions};
@@ -126,6 +127,11 @@ impl Shared {
 pub struct Routes(Arc<Shared>);
 
 impl Routes {
+    /// Counters of the instances of each route, in order.
+    pub fn instances(&self) -> Vec<Arc<Counts>> {
+        self.0.routes().iter().map(|route| route.pool.counts.clone()).collect()
+    }
+
     /// Compiles the new routes, then serves them. Requests in progress end where they are. On an error the old ones stay.
     pub async fn replace(&self, routes: Vec<RouteOptions>) -> Result<()> {
         let new = compile(routes, &self.0.log).await?;

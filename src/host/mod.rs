@@ -136,6 +136,8 @@ pub struct State {
     background: files::Background,
     open_files: files::Quota,
     started: Instant,
+    /// Room for the arguments of a call.
+    args: Vec<Value>,
     fds: Option<preview1::Fds>,
     /// Shared with every outgoing request, so that they can be counted.
     requests: Option<Arc<()>>,
@@ -151,6 +153,7 @@ impl State {
             stdio,
             config,
             started: Instant::now(),
+            args: Vec::new(),
             fds: None,
             requests: None,
         }

@@ -9,6 +9,8 @@ mod check;
 mod demo;
 mod diff;
 mod explain;
+#[cfg(feature = "serve")]
+mod grants;
 mod io;
 mod layout;
 mod link;

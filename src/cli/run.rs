@@ -80,9 +80,9 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let limits = Limits { memory, table: TABLE, stack: STACK, time, cpu: time, instances: 1 };
     let options = LoadOptions { engine: args.engine, limits, ..LoadOptions::default() };
     let spinner = Spinner::start(shared, format!("compiling {}", io::size(module.len())));
-    let program = load_with(&options, &module, &[entry]).map_err(|e| e.in_file(&input.name, survey.describe()));
+    let program = load_with(&options, &module, &[entry]);
     drop(spinner);
-    let program = program?;
+    let program = program.map_err(|e| refused(e).in_file(&input.name, survey.describe()))?;
     let (stdio, writer) = standard();
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
@@ -102,6 +102,14 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         }
     };
     Ok(Outcome::Exit(code))
+}
+
+/// Who runs a program of others cannot do without the engine's reason.
+fn refused(mut error: Box<Diagnostic>) -> Box<Diagnostic> {
+    match error.cause.take() {
+        Some(cause) => error.fact("reason", cause),
+        None => error,
+    }
 }
 
 /// The low byte is all that a system carries; a failure shall not look like a success for that.
@@ -137,10 +145,8 @@ fn lowered(input: &io::Input, kind: FileKind, shared: &Shared) -> Result<Vec<u8>
 fn entry(survey: &Survey) -> Result<&str> {
     let run = Track { interface: "wasi:cli/run".to_owned(), track: Some("0.2".to_owned()) };
     let is_run = |name: &str| name.split_once('#').is_some_and(|(i, f)| f == "run" && Track::of(i).0 == run);
-    let wanted = [
-        ("wasi:cli/run@0.2.x#run", CoreSignature::new([], [Core::I32])),
-        ("_start", CoreSignature::new([], [])),
-    ];
+    let wanted =
+        [("wasi:cli/run@0.2.x#run", CoreSignature::new([], [Core::I32])), ("_start", CoreSignature::new([], []))];
     for (name, signature) in &wanted {
         let found = survey.exports.iter().find(|(export, _)| export == name || *name != "_start" && is_run(export));
         match found {

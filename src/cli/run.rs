@@ -74,7 +74,8 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     };
     let module = lowered(&input, kind, shared)?;
     let survey = survey(&module).map_err(|e| e.in_file(&input.name, "core module"))?;
-    let entry = entry(&survey).map_err(|e| e.in_file(&input.name, survey.describe()))?;
+    let what = if kind == FileKind::Component { "component".to_owned() } else { survey.describe() };
+    let entry = entry(&survey).map_err(|e| e.in_file(&input.name, what.as_str()))?;
     let time = args.timeout.unwrap_or(FOREVER);
     let memory = usize::try_from(args.max_memory << 20).unwrap_or(usize::MAX);
     let limits = Limits { memory, table: TABLE, stack: STACK, time, cpu: time, instances: 1 };
@@ -82,7 +83,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let spinner = Spinner::start(shared, format!("compiling {}", io::size(module.len())));
     let program = load_with(&options, &module, &[entry]);
     drop(spinner);
-    let program = program.map_err(|e| refused(e).in_file(&input.name, survey.describe()))?;
+    let program = program.map_err(|e| refused(e).in_file(&input.name, what.as_str()))?;
     let (stdio, writer) = standard();
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {

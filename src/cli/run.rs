@@ -64,15 +64,16 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let config = Config { args: arguments(args), handles: HANDLES, ..args.grants.config()? };
     let module = lowered(&input, kind, shared)?;
     let survey = survey(&module).map_err(|e| e.in_file(&input.name, "core module"))?;
-    let entry = entry(&survey).map_err(|e| e.in_file(&input.name, survey.describe()))?;
+    let what = if kind == FileKind::Component { "component".to_owned() } else { survey.describe() };
+    let entry = entry(&survey).map_err(|e| e.in_file(&input.name, what.as_str()))?;
     let time = args.timeout.unwrap_or(FOREVER);
     let memory = usize::try_from(args.max_memory << 20).unwrap_or(usize::MAX);
     let limits = Limits { memory, table: TABLE, stack: STACK, time, cpu: time, instances: 1 };
     let options = LoadOptions { engine: args.engine, limits, ..LoadOptions::default() };
     let spinner = Spinner::start(shared, format!("compiling {}", io::size(module.len())));
-    let program = load_with(&options, &module, &[entry]).map_err(|e| e.in_file(&input.name, survey.describe()));
+    let program = load_with(&options, &module, &[entry]);
     drop(spinner);
-    let program = program?;
+    let program = program.map_err(|e| refused(e).in_file(&input.name, what.as_str()))?;
     let (stdio, writer) = standard();
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
@@ -92,6 +93,14 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         }
     };
     Ok(Outcome::Exit(code))
+}
+
+/// Who runs a program of others cannot do without the engine's reason.
+fn refused(mut error: Box<Diagnostic>) -> Box<Diagnostic> {
+    match error.cause.take() {
+        Some(cause) => error.fact("reason", cause),
+        None => error,
+    }
 }
 
 /// The low byte is all that a system carries; a failure shall not look like a success for that.

@@ -54,7 +54,7 @@ codes! {
     NothingToAdapt = "LL0201", "nothing to adapt",
         "The module imports nothing from preview1 and carries no component type, so an adapter would have nothing to do.";
     AlreadyComponent = "LL0202", "already a component",
-        "The file is a component, so it needs no adapter. `lowlift link` lowers it to one core module, `lowlift serve` serves it.";
+        "The file is a component, so it needs no adapter. `lowlift link` lowers it to one core module, `lowlift run` runs it, `lowlift serve` serves it.";
     AdapterNotSupplied = "LL0203", "preview1 adapter not supplied",
         "The module was written for preview1 and a component is wanted. `lowlift adapt` wraps it with the official adapter of the right kind.";
     WrongAdapter = "LL0204", "the adapter does not fit the module",
@@ -104,7 +104,7 @@ codes! {
     MemoriesApart = "LL0324", "memories that cannot become one",
         "`--single-memory` puts all memories of the output into one. They must be the module's own 32-bit memories, of which the host knows one at most, and be accessed by plain instructions. Without the switch the output keeps its memories.";
     NoAdapter = "LL0330", "no preview1 adapter to strip",
-        "`--wasi preview1` keeps the `wasi_snapshot_preview1` imports of a component that was made from a preview1 module and an adapter. This component imports WASI 0.2 by itself: its sources were built for `wasm32-wasip2` or against WIT. Rebuild it for `wasm32-wasip1`, or run it on a host of WASI 0.2 (`lowlift serve` is one for HTTP).";
+        "`--wasi preview1` keeps the `wasi_snapshot_preview1` imports of a component that was made from a preview1 module and an adapter. This component imports WASI 0.2 by itself: its sources were built for `wasm32-wasip2` or against WIT. Rebuild it for `wasm32-wasip1`, or run it on a host of WASI 0.2, such as `lowlift run` or `lowlift serve`.";
     AdapterEntangled = "LL0331", "the preview1 adapter cannot be stripped",
         "Without its adapter the component would not do the same. Either something else of the component needs the adapter, or what stands in its place is not one: it is virtualised, stubbed out, was run before the component was made (a snapshot), or supplies functions that preview1 does not have. Link without `--wasi preview1`.";
 

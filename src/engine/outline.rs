@@ -22,6 +22,8 @@ pub(super) struct Outline {
     pub(super) tables: Vec<u64>,
     /// The start function.
     pub(super) start: Option<u32>,
+    /// Whether it throws exceptions.
+    pub(super) exceptions: bool,
     types: Vec<Option<CoreSignature>>,
     functions: Vec<u32>,
 }
@@ -99,6 +101,7 @@ impl Outline {
                     }
                 }
             }
+            Payload::TagSection(_) => self.exceptions = true,
             Payload::StartSection { func, .. } => self.start = Some(func),
             Payload::CodeSectionStart { .. } => return Ok(false),
             _ => {}

@@ -98,12 +98,20 @@ pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<Wasm
 /// Whether this engine would take a module.
 #[cfg(feature = "engine-wasmi")]
 pub(super) fn takes(wasm: &[u8]) -> bool {
-    Engine::new(Config::new().wasm_memory64(false)).is_ok_and(|engine| Module::validate(&engine, wasm).is_ok())
+    let takes = |outline| Engine::new(&features(&outline)).is_ok_and(|engine| Module::validate(&engine, wasm).is_ok());
+    Outline::read(wasm).is_ok_and(takes)
 }
 
 fn tasks(outline: &Outline, exports: &[&str], module: &Module) -> Vec<Option<(Entry, ModuleExport)>> {
     let entries = outline.entries(exports).into_iter();
     entries.map(|entry| entry.and_then(|e| module.get_export_index(&e.name).map(|index| (e, index)))).collect()
+}
+
+/// The features of modules that are taken. Of objects on a heap only exceptions are, where a module has them.
+fn features(outline: &Outline) -> Config {
+    let mut config = Config::new();
+    config.wasm_memory64(false).wasm_gc(false).wasm_function_references(false).wasm_exceptions(outline.exceptions);
+    config
 }
 
 /// Sizes the pool from the module: the allocator refuses what does not fit its slots.
@@ -120,9 +128,12 @@ fn configure(outline: &Outline, limits: Limits) -> Config {
         0
     };
     let elements = usize::try_from(elements).unwrap_or(usize::MAX);
+    // A heap lies in a memory of its own.
+    let heaps = u32::from(outline.exceptions);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(limits.instances)
-        .total_memories(limits.instances.saturating_mul(memories.max(1)))
+        .total_memories(limits.instances.saturating_mul(memories.max(1) + heaps))
+        .total_gc_heaps(limits.instances * heaps)
         .total_tables(limits.instances.saturating_mul(tables.max(1)))
         // A call of the guest's realloc from a host function has a stack of its own.
         .total_stacks(limits.instances.saturating_mul(2))
@@ -135,10 +146,9 @@ fn configure(outline: &Outline, limits: Limits) -> Config {
         .table_keep_resident(elements.min(8 << 10) * 8)
         .pagemap_scan(if std::env::var_os("LL_NOPAGEMAP").is_some() { Enabled::No } else { Enabled::Auto })
         .max_unused_warm_slots(limits.instances);
-    let mut config = Config::new();
+    let mut config = features(outline);
     config
         .epoch_interruption(true)
-        .wasm_memory64(false)
         .max_wasm_stack(limits.stack)
         .async_stack_size(limits.stack.saturating_add(HOST_STACK))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

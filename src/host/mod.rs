@@ -3,7 +3,7 @@
 //!
 //! [`wasi`] lists the functions with their canonical form from the ABI table, [`value`] lifts and lowers by it, [`handles`]
 //! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`], [`terminals`], [`files`] and [`http`] implement the functions;
-//! [`denied`] answers for what is never granted: sockets.
+//! [`denied`] answers for what is never granted: sockets. [`preview1`] is `wasi_snapshot_preview1`, on all of these.
 
 pub mod call;
 mod cli;

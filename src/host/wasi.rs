@@ -138,6 +138,9 @@ impl Wasi {
         if name.module == SNAPSHOT_ZERO {
             return error.hint("`wasi_unstable` is the release before preview1: rebuild for `wasi_snapshot_preview1`");
         }
+        if name.module == "wasi" && name.name == "thread-spawn" {
+            return error.hint("there are no threads: rebuild without them");
+        }
         let of_interface = self.functions.keys().filter(|(t, _)| t == track).map(|(_, f)| f.as_str());
         if let Some(near) = nearest(&name.name, of_interface) {
             return error.hint(format!("the nearest function of that interface is `{near}`"));

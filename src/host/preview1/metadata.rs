@@ -127,13 +127,13 @@ pub(super) fn fd_allocate(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u
 }
 
 pub(super) fn fd_sync(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
-    let file = state.fds().get(word(slots, 0))?.file()?.clone();
-    unit_job(move || file.sync())
+    let descriptor = state.fds().get(word(slots, 0))?.descriptor()?.clone();
+    unit_job(move || descriptor.sync())
 }
 
 pub(super) fn fd_datasync(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
-    let file = state.fds().get(word(slots, 0))?.file()?.clone();
-    unit_job(move || file.sync_data())
+    let descriptor = state.fds().get(word(slots, 0))?.descriptor()?.clone();
+    unit_job(move || descriptor.sync_data())
 }
 
 pub(super) fn fd_close(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 findings, 2 usage or input, 3 a bug of ours. A broken pipe is silent.
 
 mod adapt;
+mod cache;
 mod check;
 #[cfg(feature = "serve")]
 mod demo;
@@ -16,6 +17,8 @@ mod repro;
 mod serve;
 mod wit;
 mod witx;
+
+pub use cache::cache_dir;
 
 use crate::diagnostic::{Code, Color, Diagnostic, to_json, to_text};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};

@@ -1,6 +1,7 @@
 //! wasmtime by its core API, with pooled instances and copy-on-write memory. Its component model is not built in.
 
 use super::budget::Budget;
+use super::compile::compile;
 use super::outline::{Entry, Outline};
 use super::{Finished, Instance, Limits, LoadOptions, Meter, Program, Running, Task, link};
 use crate::abi::{Core, ImportName, Table};
@@ -76,7 +77,7 @@ pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<Wasm
         Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(format!("{e:#}"))
     };
     let engine = Engine::new(&configure(&outline, options.limits)).map_err(refused)?;
-    let module = Module::new(&engine, wasm).map_err(refused)?;
+    let module = compile(&engine, wasm, options).map_err(refused)?;
     let mut linker = Linker::new(&engine);
     for (name, function) in imports {
         define(&mut linker, name, function, &wasi.table)

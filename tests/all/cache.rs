@@ -59,7 +59,7 @@ fn what_was_compiled_is_found_again() {
     ask(&again, 7, limits());
     assert_eq!((cache.counts(), again.counts()), (counts(1, 1, 0), counts(1, 0, 0)));
     assert_eq!(fs::metadata(&entry).expect("an entry").ino(), written, "it is not written again");
-    assert_eq!(entries(folder.path()), [entry.clone()], "nothing is left behind");
+    assert_eq!(entries(folder.path()), std::slice::from_ref(&entry), "nothing is left behind");
     let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
     let compiled = folder.path().join("compiled");
     assert_eq!([mode(&compiled), mode(&entry), mode(&compiled.join("secret"))], [0o700, 0o600, 0o600]);
@@ -115,7 +115,6 @@ fn entries_by_another_secret_are_refused() {
     let secret = folder.path().join("compiled/secret");
     // Another one; one that others could have read; one that is too short; a link to one.
     fs::write(&secret, [7; 32]).expect("writable");
-    let mut hits = Vec::new();
     for change in [
         (|_: &Path| {}) as fn(&Path),
         |secret| fs::set_permissions(secret, PermissionsExt::from_mode(0o644)).expect("ours"),
@@ -130,10 +129,10 @@ fn entries_by_another_secret_are_refused() {
         ask(&cache, 7, limits());
         assert_eq!(cache.counts(), counts(0, 0, 1));
         ask(&cache, 7, limits());
-        hits.push(cache.counts().hits);
-        assert_eq!((fs::symlink_metadata(&secret).expect("there").mode() & 0o777, hits.len()), (0o600, hits.len()));
+        assert_eq!(cache.counts(), counts(1, 0, 1));
+        let now = fs::symlink_metadata(&secret).expect("there");
+        assert!(now.is_file() && now.mode() & 0o777 == 0o600);
     }
-    assert_eq!(hits, [1; 4]);
 }
 
 #[test]

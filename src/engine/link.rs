@@ -40,8 +40,8 @@ fn list(unresolved: &[Box<Diagnostic>], outline: &Outline) -> Box<Diagnostic> {
         let hint = error.hints.first().map(|h| format!(" ({h})")).unwrap_or_default();
         all = all.fact("import", format!("{}{hint}", error.message));
     }
-    if outline.imports.iter().any(|(name, _)| name.module == crate::adapt::PREVIEW1) {
-        return all.hint("this is a preview1 module: `lowlift adapt` wraps it into a component");
+    if outline.imports.iter().all(|(name, _)| name.module == crate::host::preview1::MODULE) {
+        return all;
     }
     all.hint("`lowlift check … --against wasi` shows wanted and provided signatures")
 }

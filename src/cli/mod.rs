@@ -4,6 +4,7 @@
 //! silent.
 
 mod adapt;
+mod cache;
 mod check;
 #[cfg(feature = "serve")]
 mod demo;
@@ -25,6 +26,8 @@ mod site;
 mod standard;
 mod wit;
 mod witx;
+
+pub use cache::cache_dir;
 
 use crate::diagnostic::{Code, Color, Diagnostic, to_json, to_text};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};

@@ -3,6 +3,7 @@
 mod imports;
 
 use super::budget::Budget;
+use super::compile::compile;
 use super::outline::{Entry, Outline};
 use super::{Finished, Instance, Limits, LoadOptions, Meter, Program, Running, Task, link};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -79,7 +80,7 @@ pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<Wasm
         Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(format!("{e:#}"))
     };
     let engine = Engine::new(&configure(&outline, options.limits)).map_err(refused)?;
-    let module = Module::new(&engine, wasm).map_err(refused)?;
+    let module = compile(&engine, wasm, options).map_err(refused)?;
     let mut linker = Linker::new(&engine);
     for (name, function) in imports {
         imports::define(&mut linker, name, function, &wasi.table)

@@ -11,8 +11,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use lowlift::engine::{EngineKind, Limits, Program, Task, load};
 use lowlift::host::http::{
-    Answer, BodyError, BodySource, ClientOptions, Fields, HttpClient, HttpPolicy, IncomingRequest, Outbound,
-    ResponseSlot,
+    Answer, BodyError, BodySource, ClientOptions, Exceeded, Fields, HttpClient, HttpPolicy, IncomingRequest, Outbound,
+    RequestBody, ResponseSlot,
 };
 use lowlift::host::{Config, State, Stdio};
 use lowlift::link::{Options, link};
@@ -90,13 +90,30 @@ pub(crate) async fn proxy(config: Config) -> SocketAddr {
 
 /// Serves a guest, each request with an instance of its own.
 pub(crate) async fn serve(program: Arc<dyn Program>, config: Config) -> SocketAddr {
+    serve_limited(program, config, None, Arc::default()).await
+}
+
+/// Serves a guest whose request bodies have a limit, and tells whether the last one was above it.
+pub(crate) async fn serve_limited(
+    program: Arc<dyn Program>,
+    config: Config,
+    limit: Option<u64>,
+    exceeded: Arc<Mutex<Exceeded>>,
+) -> SocketAddr {
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("bound");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (program, config) = (program.clone(), config.clone());
-            let service = service_fn(move |request| answer(program.clone(), config.clone(), request));
+            let (program, config, exceeded) = (program.clone(), config.clone(), exceeded.clone());
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (parts, body) = request.into_parts();
+                let body: RequestBody = Box::pin(body.map_err(|e| -> BodyError { Box::new(e) }));
+                let body = BodySource::new(Some(body));
+                let body = if let Some(limit) = limit { body.limited(limit) } else { body };
+                *exceeded.lock().expect("no panic") = body.exceeded();
+                answer(program.clone(), config.clone(), Request::from_parts(parts, body))
+            });
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     });
@@ -106,19 +123,18 @@ pub(crate) async fn serve(program: Arc<dyn Program>, config: Config) -> SocketAd
 async fn answer(
     program: Arc<dyn Program>,
     config: Arc<Config>,
-    request: Request<Incoming>,
+    request: Request<BodySource>,
 ) -> Result<Response<Body>, BodyError> {
     let mut instance = program.instance(State::new(config, Stdio::logged(Arc::new(|_, line| eprintln!("{line}")))));
     let slot = ResponseSlot::default();
     let (parts, body) = request.into_parts();
-    let body: lowlift::host::http::RequestBody = Box::pin(body.map_err(|e| -> BodyError { Box::new(e) }));
     let request = IncomingRequest {
         path: parts.uri.path_and_query().map(ToString::to_string),
         method: parts.method,
         https: false,
         authority: None,
         headers: Fields::incoming(&parts.headers),
-        body: Some(BodySource::new(Some(body))),
+        body: Some(body),
     };
     let request = instance.state().push_request(request)?;
     let outparam = instance.state().push_outparam(slot.clone())?;
@@ -270,21 +286,15 @@ async fn respond(request: Request<Incoming>, broken: Arc<AtomicUsize>) -> Result
             if let Some(trailer) = request.headers().get("trailer") {
                 response.headers_mut().insert("trailer", trailer.clone());
             }
-            *response.body_mut() = request.into_body().map_err(|e| -> BodyError { Box::new(e) }).boxed();
+            let noted = move |e| -> BodyError {
+                broken.fetch_add(1, Ordering::SeqCst);
+                Box::new(e)
+            };
+            *response.body_mut() = request.into_body().map_err(noted).boxed();
         }
         "/sink" => {
-            let mut body = request.into_body();
-            let mut length = 0;
-            while let Some(frame) = body.frame().await {
-                match frame {
-                    Ok(frame) => length += frame.data_ref().map_or(0, Bytes::len),
-                    Err(e) => {
-                        broken.fetch_add(1, Ordering::SeqCst);
-                        return Err(e.into());
-                    }
-                }
-            }
-            *response.body_mut() = full(format!("{length}\n"));
+            let body = request.into_body().collect().await?.to_bytes();
+            *response.body_mut() = full(format!("{}\n", body.len()));
         }
         "/slow" => tokio::time::sleep(Duration::from_millis(number)).await,
         "/stall" => {

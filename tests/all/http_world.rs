@@ -5,7 +5,7 @@ use crate::guest;
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -19,6 +19,7 @@ use lowlift::link::{Options, link};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::Poll;
@@ -55,7 +56,7 @@ where
     type Error = BodyError;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         (self.0)(cx)
@@ -264,6 +265,23 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, ori
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
+/// Counts a body that breaks off.
+struct Broken(Option<Arc<AtomicUsize>>);
+
+impl Broken {
+    fn is_whole(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Broken {
+    fn drop(&mut self) {
+        if let Some(count) = &self.0 {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
 async fn respond(request: Request<Incoming>, broken: Arc<AtomicUsize>) -> Result<Response<Body>, BodyError> {
     let number = request.uri().query().and_then(|q| q.split_once('=')).and_then(|(_, n)| n.parse().ok()).unwrap_or(0);
     let mut response = Response::new(empty());
@@ -286,11 +304,16 @@ async fn respond(request: Request<Incoming>, broken: Arc<AtomicUsize>) -> Result
             if let Some(trailer) = request.headers().get("trailer") {
                 response.headers_mut().insert("trailer", trailer.clone());
             }
-            let noted = move |e| -> BodyError {
-                broken.fetch_add(1, Ordering::SeqCst);
-                Box::new(e)
-            };
-            *response.body_mut() = request.into_body().map_err(noted).boxed();
+            // Dropped with the frames: before the end, where the body broke off.
+            let mut unless_whole = Broken(Some(broken));
+            let mut body = request.into_body();
+            *response.body_mut() = BodyExt::boxed(FromFn(move |cx: &mut std::task::Context<'_>| {
+                let frame = std::task::ready!(Pin::new(&mut body).poll_frame(cx));
+                if frame.is_none() {
+                    unless_whole.is_whole();
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(|e| -> BodyError { Box::new(e) })))
+            }));
         }
         "/sink" => {
             let body = request.into_body().collect().await?.to_bytes();

@@ -2,18 +2,21 @@
 //! and is told what to return, what to wait for, or what to have the guest allocate.
 //!
 //! [`wasi`] lists the functions with their canonical form from the ABI table, [`value`] lifts and lowers by it, [`handles`]
-//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`] and [`http`] implement the functions;
-//! [`denied`] answers for what is never granted: files and sockets.
+//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`], [`terminals`], [`files`] and [`http`] implement the functions;
+//! [`denied`] answers for what is never granted: sockets.
 
 pub mod call;
 mod cli;
 mod clocks;
 mod denied;
+pub mod files;
 mod handles;
 pub mod http;
 pub mod io;
 mod memory;
+pub mod preview1;
 mod random;
+mod terminals;
 pub mod value;
 pub mod wasi;
 
@@ -88,6 +91,10 @@ pub struct Config {
     pub env: Vec<(String, String)>,
     /// Arguments, the first of which is the program's name.
     pub args: Vec<String>,
+    /// Directories.
+    pub dirs: Vec<files::Preopen>,
+    /// Files and directories below them that one instance may have open at a time.
+    pub open_files: usize,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
     /// Where outgoing HTTP requests may go.
@@ -102,11 +109,13 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// No environment, no arguments, no network, 4,000 handles.
+    /// No environment, no arguments, no directories, no network, 256 open files, 4,000 handles.
     fn default() -> Self {
         Config {
             env: Vec::new(),
             args: Vec::new(),
+            dirs: Vec::new(),
+            open_files: 256,
             handles: 4_000,
             http: http::HttpPolicy::default(),
             client: Arc::default(),
@@ -124,7 +133,12 @@ pub struct State {
     /// Standard streams.
     pub stdio: Stdio,
     config: Arc<Config>,
+    background: files::Background,
+    open_files: files::Quota,
     started: Instant,
+    /// Room for the arguments of a call.
+    args: Vec<Value>,
+    fds: Option<preview1::Fds>,
     /// Shared with every outgoing request, so that they can be counted.
     requests: Option<Arc<()>>,
 }
@@ -132,7 +146,17 @@ pub struct State {
 impl State {
     /// A host without any resource.
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
-        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now(), requests: None }
+        State {
+            handles: Handles::new(config.handles),
+            background: files::Background::default(),
+            open_files: files::Quota::new(config.open_files),
+            stdio,
+            config,
+            started: Instant::now(),
+            args: Vec::new(),
+            fds: None,
+            requests: None,
+        }
     }
 
     fn push(&mut self, resource: Resource) -> Result<Value, Trap> {

@@ -40,7 +40,7 @@ pub struct OutgoingRequest {
 impl State {
     /// Adds a request to the guest's handles.
     pub fn push_request(&mut self, request: IncomingRequest) -> Result<u32, Trap> {
-        self.handles.push(Resource::IncomingRequest(request), None)
+        self.handles.push(Resource::IncomingRequest(Box::new(request)), None)
     }
 }
 
@@ -126,7 +126,7 @@ fn outgoing(name: &str) -> Option<Run> {
                 headers: headers.frozen(),
                 body: None,
             };
-            let request = s.push(Resource::OutgoingRequest(request))?;
+            let request = s.push(Resource::OutgoingRequest(Box::new(request)))?;
             done(request)
         },
         "[method]outgoing-request.body" => |s, a| {

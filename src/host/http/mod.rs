@@ -31,7 +31,8 @@ use super::value::Value;
 use super::{Run, State, Trap};
 
 pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
-    if !interface.starts_with("wasi:http/") {
+    // The incoming handler is what guests provide; its `handle` is not the outgoing one.
+    if !interface.starts_with("wasi:http/") || interface == "wasi:http/incoming-handler" {
         return None;
     }
     fields::function(name)

@@ -49,6 +49,7 @@ const GUESTS: &[(&str, Kind)] = &[
     ("http-echo-rust", Kind::Rust),  // std, the linker's own reactor adapter
     ("http-proxy-rust", Kind::Rust), // the same, and sends requests
     ("cli-rust", Kind::Rust),        // std, the linker's own command adapter
+    ("files-rust", Kind::Rust),      // the same, with WASI 0.2 of its own
     ("http-hello-c", Kind::CComponent(None)),
     ("http-echo-c", Kind::CComponent(Some("proxy"))), // writes to stderr
     ("p1-command", Kind::CModule(c::Model::Command)),

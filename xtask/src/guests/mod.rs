@@ -47,6 +47,7 @@ enum Kind {
 const GUESTS: &[(&str, Kind)] = &[
     ("http-hello-rust", Kind::Rust), // no_std, no adapter
     ("http-echo-rust", Kind::Rust),  // std, the linker's own reactor adapter
+    ("http-proxy-rust", Kind::Rust), // the same, and sends requests
     ("cli-rust", Kind::Rust),        // std, the linker's own command adapter
     ("files-rust", Kind::Rust),      // the same, with WASI 0.2 of its own
     ("http-hello-c", Kind::CComponent(None)),

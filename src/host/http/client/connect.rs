@@ -1,7 +1,7 @@
 //! Making connections: names to addresses that are allowed, TCP, TLS, and which HTTP.
 
 use super::super::{ErrorCode, Failure, HttpPolicy};
-use super::pool::{Connection, Sender};
+use super::pool::{Connection, Sender, Share};
 use super::target::{Host, Target};
 use super::{HttpClient, MAX_HEAD, failures};
 use hyper::client::conn::{http1, http2};
@@ -29,29 +29,47 @@ const STREAM_WINDOW: u32 = 256 << 10;
 pub(super) const STREAMS: usize = 32;
 
 impl HttpClient {
-    /// A new connection, within `time`.
-    pub(super) async fn connect(
+    /// A connection to the target, and whether it is new. `reuse` allows one that was made before.
+    pub(super) async fn connection(
         &self,
         target: &Target,
         policy: &HttpPolicy,
         time: Duration,
-    ) -> Result<Connection, Failure> {
+        reuse: bool,
+    ) -> Result<(Connection, bool), Failure> {
         let deadline = Instant::now() + time;
         let late = |code: ErrorCode| Failure::new(code, format!("no connection to {target} within {time:?}"));
-        let slot = timeout_at(deadline, self.slot()).await.map_err(|_| late(ErrorCode::ConnectionLimitReached))??;
+        let take = || self.pool.take(target, |peer| policy.allows_address(target, peer));
+        let kept = || if reuse { take() } else { None };
+        if let Some(connection) = kept() {
+            return Ok((connection, false));
+        }
+        let slot = match timeout_at(deadline, self.slot(kept)).await {
+            Ok(Ok(slot)) => slot,
+            Ok(Err(connection)) => return Ok((connection, false)),
+            Err(_) => return Err(late(ErrorCode::ConnectionLimitReached)),
+        };
         let addresses = timeout_at(deadline, resolve(target)).await.map_err(|_| late(ErrorCode::DnsTimeout))??;
         let addresses = allowed(target, policy, &addresses)?;
         let connected = timeout_at(deadline, self.open(target, addresses, slot)).await;
-        connected.map_err(|_| late(ErrorCode::ConnectionTimeout))?
+        Ok((connected.map_err(|_| late(ErrorCode::ConnectionTimeout))??, true))
     }
 
-    /// A place among the connections that may be open. Idle ones make room.
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            return Ok(slot);
+    /// A place among the connections that may be open, or a connection that is given back meanwhile. Idle ones make room.
+    async fn slot(&self, kept: impl Fn() -> Option<Connection>) -> Result<OwnedSemaphorePermit, Connection> {
+        loop {
+            if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+                return Ok(slot);
+            }
+            if let Some(connection) = kept() {
+                return Err(connection);
+            }
+            self.pool.clear();
+            tokio::select! {
+                slot = self.slots.clone().acquire_owned() => if let Ok(slot) = slot { return Ok(slot) },
+                () = self.pool.changed() => {}
+            }
         }
-        self.pool.clear();
-        self.slots.clone().acquire_owned().await.map_err(|e| Failure::new(ErrorCode::InternalError, e))
     }
 
     async fn open(
@@ -68,7 +86,7 @@ impl HttpClient {
             let stream = TlsConnector::from(self.tls().await?).connect(server_name(target)?, stream).await;
             let stream = stream.map_err(|e| failures::handshake(&e))?;
             let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            if two { speak_two(stream, slot).await } else { speak_one(stream, slot).await }
+            if two { speak_two(stream, slot, Share::first(&self.pool)).await } else { speak_one(stream, slot).await }
         } else {
             speak_one(stream, slot).await
         };
@@ -169,7 +187,7 @@ where
     Ok(Sender::One(sender))
 }
 
-async fn speak_two<S>(stream: S, slot: OwnedSemaphorePermit) -> Result<Sender, Failure>
+async fn speak_two<S>(stream: S, slot: OwnedSemaphorePermit, share: Share) -> Result<Sender, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -180,7 +198,7 @@ where
         .max_header_list_size(MAX_HEAD as u32);
     let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(|e| failures::exchange(&e))?;
     drive(connection, slot);
-    Ok(Sender::Two(sender, Arc::default()))
+    Ok(Sender::Two(sender, share))
 }
 
 /// Moves bytes until the connection ends. What goes wrong there is said to its requests.

@@ -116,17 +116,9 @@ impl HttpClient {
         let Outgoing { target, authority, mut message, times, counted } = outgoing;
         let mut stale = 0;
         loop {
-            let kept = if stale < MAX_STALE {
-                self.pool.take(&target, |peer| policy.allows_address(&target, peer))
-            } else {
-                None
-            };
-            let is_new = kept.is_none();
-            let mut connection = match kept {
-                Some(connection) => connection,
-                None => self.connect(&target, policy, times.connect).await?,
-            };
-            if let (true, Some(share)) = (is_new, connection.share()) {
+            let reuse = stale < MAX_STALE;
+            let (mut connection, is_new) = self.connection(&target, policy, times.connect, reuse).await?;
+            if let (true, Some(share)) = (is_new, connection.to_keep()) {
                 self.pool.put(&target, share);
             }
             connection.sender.fit(&mut message, &target, &authority);

@@ -6,16 +6,50 @@ use super::target::Target;
 use crate::host::io::lock;
 use hyper::client::conn::{http1, http2};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 /// The sending side of a connection.
 pub(super) enum Sender {
     /// HTTP/1.1: one request after the other.
     One(http1::SendRequest<Outbound>),
-    /// HTTP/2: several at a time, each of which holds a clone of the counter.
-    Two(http2::SendRequest<Outbound>, Arc<()>),
+    /// HTTP/2: several at a time.
+    Two(http2::SendRequest<Outbound>, Share),
+}
+
+/// A share of a connection that serves several requests. The pool's own is not counted.
+pub(super) struct Share {
+    requests: Arc<AtomicUsize>,
+    changed: Arc<Notify>,
+    counted: bool,
+}
+
+impl Share {
+    /// The share of the request that a connection was made for.
+    pub(super) fn first(pool: &Pool) -> Share {
+        Share { requests: Arc::new(AtomicUsize::new(1)), changed: pool.changed.clone(), counted: true }
+    }
+
+    fn another(&self, counted: bool) -> Share {
+        self.requests.fetch_add(usize::from(counted), Ordering::Relaxed);
+        Share { requests: self.requests.clone(), changed: self.changed.clone(), counted }
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.counted {
+            self.requests.fetch_sub(1, Ordering::Relaxed);
+            self.changed.notify_one();
+        }
+    }
 }
 
 /// A connection, or a share of one.
@@ -30,6 +64,17 @@ impl Connection {
         Connection { sender, peer, used: Instant::now() }
     }
 
+    /// The share for the pool, of a connection that can be shared.
+    pub(super) fn to_keep(&self) -> Option<Connection> {
+        self.share(false)
+    }
+
+    fn share(&self, counted: bool) -> Option<Connection> {
+        let Sender::Two(sender, share) = &self.sender else { return None };
+        let sender = Sender::Two(sender.clone(), share.another(counted));
+        Some(Connection { sender, peer: self.peer, used: self.used })
+    }
+
     fn is_open(&self) -> bool {
         match &self.sender {
             Sender::One(sender) => sender.is_ready(),
@@ -37,27 +82,8 @@ impl Connection {
         }
     }
 
-    /// A share of a connection that can be shared.
-    pub(super) fn share(&self) -> Option<Connection> {
-        match &self.sender {
-            Sender::One(_) => None,
-            Sender::Two(sender, busy) => {
-                let sender = Sender::Two(sender.clone(), busy.clone());
-                Some(Connection { sender, peer: self.peer, used: self.used })
-            }
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        match &self.sender {
-            Sender::One(_) => true,
-            // One count is the pool's.
-            Sender::Two(_, busy) => Arc::strong_count(busy) <= STREAMS,
-        }
-    }
-
-    fn is_busy(&self) -> bool {
-        matches!(&self.sender, Sender::Two(_, busy) if Arc::strong_count(busy) > 1)
+    fn requests(&self) -> usize {
+        if let Sender::Two(_, share) = &self.sender { share.requests() } else { 0 }
     }
 }
 
@@ -68,6 +94,8 @@ pub(super) struct Pool {
     most: usize,
     /// How long they may wait.
     idle: Duration,
+    /// A connection was given back, or a share of one.
+    changed: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -79,7 +107,7 @@ struct State {
 
 impl Pool {
     pub(super) fn new(most: usize, idle: Duration) -> Pool {
-        Pool { state: Mutex::default(), most, idle }
+        Pool { state: Mutex::default(), most, idle, changed: Arc::default() }
     }
 
     /// A connection to the target. Guests may be allowed different addresses of it, so that its peer must be allowed too.
@@ -88,9 +116,10 @@ impl Pool {
         let waiting = state.waiting.get_mut(target)?;
         waiting.retain(Connection::is_open);
         // The last one that was used is the least likely to be closed by the server.
-        let index = waiting.iter().rposition(|connection| allowed(connection.peer) && connection.has_room())?;
+        let index =
+            waiting.iter().rposition(|connection| allowed(connection.peer) && connection.requests() < STREAMS)?;
         waiting[index].used = Instant::now();
-        waiting[index].share().or_else(|| Some(waiting.remove(index)))
+        waiting[index].share(true).or_else(|| Some(waiting.remove(index)))
     }
 
     /// Keeps a connection for the next request.
@@ -105,6 +134,13 @@ impl Pool {
         if !std::mem::replace(&mut state.swept, true) {
             tokio::spawn(sweep(Arc::downgrade(self), self.idle));
         }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Waits until a connection is given back. One that came before is not missed.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Lets all go that nobody uses.
@@ -116,7 +152,7 @@ impl Pool {
     fn retain(&self, keep: impl Fn(&Connection) -> bool) -> bool {
         let mut state = lock(&self.state);
         state.waiting.retain(|_, waiting| {
-            waiting.retain(|connection| connection.is_open() && (connection.is_busy() || keep(connection)));
+            waiting.retain(|connection| connection.is_open() && (connection.requests() > 0 || keep(connection)));
             !waiting.is_empty()
         });
         state.swept = state.swept && !state.waiting.is_empty();

@@ -1,20 +1,23 @@
 //! wasmtime by its core API, with pooled instances and copy-on-write memory. Its component model is not built in.
 
-use super::{Finished, Instance, Limits, Meter, Program, Running, Task};
-use crate::abi::{CoreSignature, ImportName, Table};
-use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::host::call::{Invocation, Need, Slots};
-use crate::host::value::Allocation;
-use crate::host::wasi::{Function, wasi};
-use crate::host::{GuestMemory, State, Trap};
+mod imports;
 
+use super::budget::Budget;
+use super::outline::{Entry, Outline};
+use super::{Finished, Instance, Limits, LoadOptions, Meter, Program, Running, Task, link};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::host::wasi::wasi;
+use crate::host::{State, Trap};
+
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use wasmtime::{
-    Caller, Config, Engine, ExternType, Func, FuncType, InstanceAllocationStrategy, InstancePre, Linker, Memory,
-    Module, ModuleExport, PoolingAllocationConfig, Store, StoreLimits, StoreLimitsBuilder, TypedFunc, UpdateDeadline,
-    Val, ValType,
+    Config, Enabled, Engine, Func, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module, ModuleExport,
+    PoolingAllocationConfig, Store, TypedFunc, UpdateDeadline, Val,
 };
 
 /// How often a running guest is interrupted to look at its deadline and let others run.
@@ -45,9 +48,8 @@ impl std::fmt::Debug for WasmtimeProgram {
 
 /// Exports by index, so that no name is looked up per request.
 struct Exports {
-    tasks: Vec<Option<ModuleExport>>,
+    tasks: Vec<Option<(Entry, ModuleExport)>>,
     memory: Option<ModuleExport>,
-    realloc: Option<ModuleExport>,
     initialize: Option<ModuleExport>,
 }
 
@@ -57,7 +59,9 @@ type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
 /// What a store holds.
 struct Data {
     state: State,
-    limits: StoreLimits,
+    budget: Budget,
+    /// Of the call that runs.
+    clock: Option<Clock>,
     memory: Option<Memory>,
     realloc: Option<Realloc>,
     /// Cleared while the guest's `cabi_realloc` runs, which may not call out (*may_leave*).
@@ -66,45 +70,55 @@ struct Data {
 
 /// Compiles a core module and links it. `exports` are the names that tasks can call; the module need not have all of
 /// them. All imports that the host does not provide are listed in one diagnostic.
-pub fn load(wasm: &[u8], exports: &[&str], limits: Limits) -> Result<WasmtimeProgram> {
-    let config = configure(wasm, limits)?;
+pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<WasmtimeProgram> {
+    let outline = Outline::read(wasm)?;
+    let wasi = wasi()?;
+    let imports = link::resolve(&outline, wasi)?;
+    outline.check(&options.limits)?;
     let refused = |e: wasmtime::Error| {
         Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(format!("{e:#}"))
     };
-    let engine = Engine::new(&config).map_err(refused)?;
+    let engine = Engine::new(&configure(&outline, options.limits)).map_err(refused)?;
     let module = Module::new(&engine, wasm).map_err(refused)?;
+    let mut linker = Linker::new(&engine);
+    for (name, function) in imports {
+        imports::define(&mut linker, name, function, &wasi.table)
+            .map_err(|e| Diagnostic::new(Code::Internal, "a function cannot be linked").cause(e))?;
+    }
     let exports = Exports {
-        tasks: exports.iter().map(|name| module.get_export_index(name)).collect(),
+        tasks: tasks(&outline, exports, &module),
         memory: module.get_export_index("memory"),
-        realloc: module.get_export_index("cabi_realloc"),
         initialize: module.get_export_index("_initialize"),
     };
-    let pre = link(&engine, &module)?.instantiate_pre(&module).map_err(refused)?;
+    let pre = linker.instantiate_pre(&module).map_err(refused)?;
     tick(&engine).map_err(|e| Diagnostic::new(Code::Internal, "the clock thread cannot start").cause(e))?;
-    Ok(WasmtimeProgram(Arc::new(Shared { pre, exports, limits })))
+    Ok(WasmtimeProgram(Arc::new(Shared { pre, exports, limits: options.limits })))
+}
+
+/// Whether this engine would take a module.
+#[cfg(feature = "engine-wasmi")]
+pub(super) fn takes(wasm: &[u8]) -> bool {
+    Engine::new(Config::new().wasm_memory64(false)).is_ok_and(|engine| Module::validate(&engine, wasm).is_ok())
+}
+
+fn tasks(outline: &Outline, exports: &[&str], module: &Module) -> Vec<Option<(Entry, ModuleExport)>> {
+    let entries = outline.entries(exports).into_iter();
+    entries.map(|entry| entry.and_then(|e| module.get_export_index(&e.name).map(|index| (e, index)))).collect()
 }
 
 /// Sizes the pool from the module: the allocator refuses what does not fit its slots.
-fn configure(wasm: &[u8], limits: Limits) -> Result<Config> {
-    let (mut tables, mut elements, mut memories, mut memory) = (0, 0, 0, 0u64);
-    for payload in wasmparser::Parser::new(0).parse_all(wasm) {
-        match payload.map_err(|e| Diagnostic::invalid_wasm(&e))? {
-            wasmparser::Payload::TableSection(section) => {
-                for table in section.into_iter().flatten() {
-                    tables += 1;
-                    elements = elements.max(table.ty.initial);
-                }
-            }
-            wasmparser::Payload::MemorySection(section) => {
-                for ty in section.into_iter().flatten() {
-                    memories += 1;
-                    memory = memory.max(ty.initial.saturating_mul(64 << 10));
-                }
-            }
-            _ => {}
-        }
-    }
-    let resident = if memory <= RESIDENT { usize::try_from(memory).unwrap_or(0) } else { 0 };
+fn configure(outline: &Outline, limits: Limits) -> Config {
+    let count = |of: &[u64]| u32::try_from(of.len()).unwrap_or(u32::MAX);
+    let (tables, memories) = (count(&outline.tables), count(&outline.memories));
+    let memory = outline.memories.iter().copied().max().unwrap_or(0);
+    let elements = outline.tables.iter().copied().max().unwrap_or(0);
+    let resident = if let Ok(v) = std::env::var("LL_RESIDENT") {
+        v.parse().unwrap_or(0)
+    } else if memory <= RESIDENT {
+        usize::try_from(memory).unwrap_or(0)
+    } else {
+        0
+    };
     let elements = usize::try_from(elements).unwrap_or(usize::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(limits.instances)
@@ -119,6 +133,7 @@ fn configure(wasm: &[u8], limits: Limits) -> Result<Config> {
         .max_memory_size(limits.memory)
         .linear_memory_keep_resident(resident)
         .table_keep_resident(elements.min(8 << 10) * 8)
+        .pagemap_scan(if std::env::var_os("LL_NOPAGEMAP").is_some() { Enabled::No } else { Enabled::Auto })
         .max_unused_warm_slots(limits.instances);
     let mut config = Config::new();
     config
@@ -127,7 +142,7 @@ fn configure(wasm: &[u8], limits: Limits) -> Result<Config> {
         .max_wasm_stack(limits.stack)
         .async_stack_size(limits.stack.saturating_add(HOST_STACK))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    Ok(config)
+    config
 }
 
 /// Advances the epoch until the engine is gone.
@@ -143,170 +158,43 @@ fn tick(engine: &Engine) -> std::io::Result<()> {
     Ok(())
 }
 
-fn link(engine: &Engine, module: &Module) -> Result<Linker<Data>> {
-    let wasi = wasi()?;
-    let mut linker = Linker::new(engine);
-    let mut unresolved = Vec::new();
-    for import in module.imports() {
-        let name = ImportName { module: import.module().to_owned(), name: import.name().to_owned() };
-        let ExternType::Func(ty) = import.ty() else {
-            unresolved.push(Diagnostic::new(Code::Unresolved, format!("`{name}` is not a function")));
-            continue;
-        };
-        match wasi.find(&name, signature(&ty).as_ref()) {
-            Ok(function) => define(&mut linker, &name, ty, function, &wasi.table)
-                .map_err(|e| Diagnostic::new(Code::Internal, "a function cannot be linked").cause(e))?,
-            Err(error) => unresolved.push(error),
-        }
-    }
-    match unresolved.len() {
-        0 => Ok(linker),
-        1 => Err(unresolved.remove(0)),
-        n => {
-            let preview1 = module.imports().any(|i| i.module() == crate::adapt::PREVIEW1);
-            Err(list(&unresolved, n, preview1))
+/// When a call has to end.
+struct Clock {
+    deadline: Instant,
+    cpu: Duration,
+    meter: Meter,
+}
+
+impl Clock {
+    /// Looked at on every tick: an error ends the guest.
+    fn look(&self) -> wasmtime::Result<UpdateDeadline> {
+        if Instant::now() >= self.deadline {
+            Err(Trap::Deadline.into())
+        } else if self.meter.so_far() > self.cpu {
+            Err(Trap::Cpu.into())
+        } else {
+            Ok(UpdateDeadline::Yield(1))
         }
     }
 }
 
-fn list(unresolved: &[Box<Diagnostic>], n: usize, preview1: bool) -> Box<Diagnostic> {
-    let mut all = Diagnostic::new(Code::Unresolved, format!("{n} imports are not provided"));
-    for error in unresolved {
-        let hint = error.hints.first().map(|h| format!(" ({h})")).unwrap_or_default();
-        all = all.fact("import", format!("{}{hint}", error.message));
-    }
-    if preview1 {
-        return all.hint("this is a preview1 module: `lowlift adapt` wraps it into a component");
-    }
-    all.hint("`lowlift check … --against wasi` shows wanted and provided signatures")
-}
-
-fn signature(ty: &FuncType) -> Option<CoreSignature> {
-    let core = |ty: ValType| match ty {
-        ValType::I32 => Some(crate::abi::Core::I32),
-        ValType::I64 => Some(crate::abi::Core::I64),
-        ValType::F32 => Some(crate::abi::Core::F32),
-        ValType::F64 => Some(crate::abi::Core::F64),
-        _ => None,
-    };
-    let params = ty.params().map(core).collect::<Option<Vec<_>>>()?;
-    let results = ty.results().map(core).collect::<Option<Vec<_>>>()?;
-    Some(CoreSignature { params, results })
-}
-
-/// Functions that neither wait nor call the guest back run on the guest's own stack; the others suspend it.
-fn define(
-    linker: &mut Linker<Data>,
-    name: &ImportName,
-    ty: FuncType,
-    function: &'static Function,
-    table: &'static Table<'static>,
-) -> wasmtime::Result<()> {
-    if function.blocks || function.needs.realloc {
-        linker.func_new_async(&name.module, &name.name, ty, move |mut caller, params, results| {
-            Box::new(async move {
-                let invocation = Invocation::new(function, table, slots(&caller, params)?);
-                let mut need = with_memory(&mut caller, |state, memory| invocation.begin(state, memory))?;
-                let bits = loop {
-                    let after = match need {
-                        Need::Return(bits) => break bits,
-                        Need::Wait(wait, after) => {
-                            caller.data_mut().state.wait(&wait).await;
-                            after
-                        }
-                        Need::Job(job) => job.await,
-                        Need::Allocate(wanted, value) => {
-                            let pointers = allocate(&mut caller, &wanted).await?;
-                            break with_memory(&mut caller, |_, memory| invocation.finish(&value, pointers, memory))?;
-                        }
-                    };
-                    need = with_memory(&mut caller, |state, memory| invocation.resume(after, state, memory))?;
-                };
-                give(bits, function, results);
-                Ok(())
-            })
-        })?;
-    } else {
-        linker.func_new(&name.module, &name.name, ty, move |mut caller, params, results| {
-            let invocation = Invocation::new(function, table, slots(&caller, params)?);
-            match with_memory(&mut caller, |state, memory| invocation.begin(state, memory))? {
-                Need::Return(bits) => {
-                    give(bits, function, results);
-                    Ok(())
-                }
-                _ => Err(Trap::new("a function that must not wait waited").into()),
-            }
-        })?;
-    }
-    Ok(())
-}
-
-fn slots(caller: &Caller<'_, Data>, params: &[Val]) -> Result<Slots, Trap> {
-    if !caller.data().may_leave {
-        return Err(Trap::new("`cabi_realloc` called an import"));
-    }
-    let mut slots = [0; 17];
-    for (slot, param) in slots.iter_mut().zip(params) {
-        *slot = match param {
-            Val::I32(v) => u64::from(v.cast_unsigned()),
-            Val::I64(v) => v.cast_unsigned(),
-            Val::F32(bits) => u64::from(*bits),
-            Val::F64(bits) => *bits,
-            _ => 0,
-        };
-    }
-    Ok(slots)
-}
-
-fn give(bits: Option<u64>, function: &Function, results: &mut [Val]) {
-    if let (Some(bits), Some(result)) = (bits, results.first_mut()) {
-        let low = crate::host::value::pointer(bits);
-        *result = match function.core.results.first() {
-            Some(crate::abi::Core::I64) => Val::I64(bits.cast_signed()),
-            Some(crate::abi::Core::F32) => Val::F32(low),
-            Some(crate::abi::Core::F64) => Val::F64(bits),
-            _ => Val::I32(low.cast_signed()),
-        };
-    }
-}
-
-/// Runs with a view of the guest's memory; one without memory sees an empty one.
-fn with_memory<T>(
-    caller: &mut Caller<'_, Data>,
-    run: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> Result<T, Trap>,
+/// Runs a call up to the deadline, and counts how long it computes.
+async fn limited<T>(
+    call: impl Future<Output = wasmtime::Result<T>>,
+    meter: &Meter,
+    deadline: Instant,
 ) -> Result<T, Trap> {
-    // A start function calls before the instance is there.
-    let memory = match caller.data().memory {
-        Some(memory) => Some(memory),
-        None => caller.get_export("memory").and_then(wasmtime::Extern::into_memory),
-    };
-    match memory {
-        Some(memory) => {
-            let (bytes, data) = memory.data_and_store_mut(caller);
-            run(&mut data.state, &mut GuestMemory::new(bytes))
+    let mut call = pin!(call);
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = meter.poll(call.as_mut(), cx) {
+            return Poll::Ready(result.map_err(|e| trap(&e)));
         }
-        None => run(&mut caller.data_mut().state, &mut GuestMemory::new(&mut [])),
-    }
-}
-
-/// Has the guest allocate what a result needs.
-async fn allocate(caller: &mut Caller<'_, Data>, wanted: &[Allocation]) -> wasmtime::Result<Vec<u32>> {
-    let realloc = match &caller.data().realloc {
-        Some(realloc) => realloc.clone(),
-        None => {
-            let export = caller.get_export("cabi_realloc").and_then(wasmtime::Extern::into_func);
-            let func = export.ok_or_else(|| Trap::new("the guest exports no `cabi_realloc`"))?;
-            func.typed(&*caller)?
-        }
-    };
-    let mut pointers = Vec::with_capacity(wanted.len());
-    for &Allocation { align, size } in wanted {
-        caller.data_mut().may_leave = false;
-        let result = realloc.call_async(&mut *caller, (0, 0, align, size)).await;
-        caller.data_mut().may_leave = true;
-        pointers.push(result?);
-    }
-    Ok(pointers)
+        // Most calls never wait, and never need the timer.
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().poll(cx).map(|()| Err(Trap::Deadline))
+    })
+    .await
 }
 
 /// An instance in a store of its own.
@@ -320,10 +208,14 @@ struct WasmtimeInstance {
 impl Program for WasmtimeProgram {
     fn instance(&self, state: State) -> Box<dyn Instance> {
         let limits = &self.0.limits;
-        let limits = StoreLimitsBuilder::new().memory_size(limits.memory).table_elements(limits.table).build();
-        let data = Data { state, limits, memory: None, realloc: None, may_leave: true };
+        let data =
+            Data { state, budget: Budget::new(limits), clock: None, memory: None, realloc: None, may_leave: true };
         let mut store = Store::new(self.0.pre.module().engine(), data);
-        store.limiter(|data| &mut data.limits);
+        store.limiter(|data| &mut data.budget);
+        store.epoch_deadline_callback(|store| match &store.data().clock {
+            Some(clock) => clock.look(),
+            None => Ok(UpdateDeadline::Continue(1)),
+        });
         Box::new(WasmtimeInstance { shared: self.0.clone(), store, instance: None })
     }
 
@@ -335,26 +227,12 @@ impl Program for WasmtimeProgram {
 impl Instance for WasmtimeInstance {
     fn run(mut self: Box<Self>, task: Task) -> Running {
         let meter = Meter::new();
-        let clock = meter.clone();
-        self.store.epoch_deadline_callback(move |_| {
-            if Instant::now() >= task.deadline {
-                Err(Trap::Deadline.into())
-            } else if clock.so_far() > task.cpu {
-                Err(Trap::Cpu.into())
-            } else {
-                Ok(UpdateDeadline::Yield(1))
-            }
-        });
+        self.store.data_mut().clock = Some(Clock { deadline: task.deadline, cpu: task.cpu, meter: meter.clone() });
         self.store.set_epoch_deadline(1);
-        let counted = meter.clone();
-        Box::pin(meter.count(async move {
-            let outcome = match timeout_at(task.deadline, self.call(&task)).await {
-                Err(_) => Err(Trap::Deadline),
-                Ok(Ok(result)) => Ok(result),
-                Ok(Err(e)) => Err(trap(&e)),
-            };
-            Finished { outcome, instance: self, cpu: counted.so_far() }
-        }))
+        Box::pin(async move {
+            let outcome = limited(self.call(&task), &meter, task.deadline).await;
+            Finished { outcome, instance: self, cpu: meter.used() }
+        })
     }
 
     fn state(&mut self) -> &mut State {
@@ -362,7 +240,7 @@ impl Instance for WasmtimeInstance {
     }
 
     fn memory(&mut self) -> u64 {
-        self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
+        self.store.data().budget.used() as u64
     }
 }
 
@@ -373,12 +251,13 @@ impl WasmtimeInstance {
             None => self.start().await?,
         };
         let Some(export) = task.export else { return Ok(None) };
-        let export = self.shared.exports.tasks.get(export).and_then(Option::as_ref);
-        let func = export.and_then(|export| func(&instance, &mut self.store, export));
-        let func = func.ok_or_else(|| Trap::new("the module does not export what is to be called"))?;
+        let entry = self.shared.exports.tasks.get(export).and_then(Option::as_ref);
+        let (entry, export) = entry.ok_or_else(link::no_export)?;
+        let has_result = entry.result(task.args.len())?.is_some();
+        let func = func(&instance, &mut self.store, export).ok_or_else(link::no_export)?;
         let params: Vec<Val> = task.args.iter().map(|&v| Val::I32(v.cast_signed())).collect();
         let mut results = [Val::I32(0)];
-        let results = &mut results[..func.ty(&self.store).results().len().min(1)];
+        let results = &mut results[..usize::from(has_result)];
         func.call_async(&mut self.store, &params, results).await?;
         Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned))
     }
@@ -388,9 +267,7 @@ impl WasmtimeInstance {
         let store = &mut self.store;
         let instance = self.shared.pre.instantiate_async(&mut *store).await?;
         let memory = exports.memory.as_ref().and_then(|m| instance.get_module_export(&mut *store, m));
-        let realloc = exports.realloc.as_ref().and_then(|f| func(&instance, store, f));
         store.data_mut().memory = memory.and_then(wasmtime::Extern::into_memory);
-        store.data_mut().realloc = realloc.map(|f| f.typed(&*store)).transpose()?;
         if let Some(initialize) = exports.initialize.as_ref().and_then(|f| func(&instance, store, f)) {
             initialize.typed::<(), ()>(&*store)?.call_async(&mut *store, ()).await?;
         }

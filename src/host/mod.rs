@@ -14,6 +14,7 @@ mod handles;
 pub mod http;
 pub mod io;
 mod memory;
+pub mod preview1;
 mod random;
 mod terminals;
 pub mod value;
@@ -96,12 +97,31 @@ pub struct Config {
     pub open_files: usize,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
+    /// Where outgoing HTTP requests may go.
+    pub http: http::HttpPolicy,
+    /// What sends them; its connections are shared.
+    pub client: Arc<http::HttpClient>,
+    /// The most that the body of a response of the guest may have, in bytes.
+    pub max_response_body: Option<u64>,
+    /// Enforces rules of the WIT that component runtimes do not: headers and trailers are children of their message, and
+    /// dropping the message first traps.
+    pub strict: bool,
 }
 
 impl Default for Config {
-    /// No environment, no arguments, no directories, 256 open files, 4,000 handles.
+    /// No environment, no arguments, no directories, no network, 256 open files, 4,000 handles.
     fn default() -> Self {
-        Config { env: Vec::new(), args: Vec::new(), dirs: Vec::new(), open_files: 256, handles: 4_000 }
+        Config {
+            env: Vec::new(),
+            args: Vec::new(),
+            dirs: Vec::new(),
+            open_files: 256,
+            handles: 4_000,
+            http: http::HttpPolicy::default(),
+            client: Arc::default(),
+            max_response_body: None,
+            strict: false,
+        }
     }
 }
 
@@ -116,6 +136,11 @@ pub struct State {
     background: files::Background,
     open_files: files::Quota,
     started: Instant,
+    /// Room for the arguments of a call.
+    args: Vec<Value>,
+    fds: Option<preview1::Fds>,
+    /// Shared with every outgoing request, so that they can be counted.
+    requests: Option<Arc<()>>,
 }
 
 impl State {
@@ -128,6 +153,9 @@ impl State {
             stdio,
             config,
             started: Instant::now(),
+            args: Vec::new(),
+            fds: None,
+            requests: None,
         }
     }
 

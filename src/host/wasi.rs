@@ -1,11 +1,14 @@
 //! The functions of WASI 0.2 with their canonical form, by interface track: any 0.2.x version finds them.
 
-use super::{RawRun, Run, cli, clocks, denied, files, http, io, random, terminals};
+use super::{RawRun, Run, cli, clocks, denied, files, http, io, preview1, random, terminals};
 use crate::abi::{Abi, CoreSignature, ImportName, Needs, Signature, Table, Track};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::wit::{Gates, Loaded, built_in};
 use std::collections::HashMap;
 use std::sync::LazyLock;
+
+/// The release before preview1, which this host does not provide.
+const SNAPSHOT_ZERO: &str = "wasi_unstable";
 
 /// A WASI function as the host knows it.
 #[derive(Debug)]
@@ -76,6 +79,16 @@ fn build() -> Result<Wasi> {
             }
         }
     }
+    for function in preview1::FUNCTIONS {
+        let entry = Function {
+            core: function.signature(),
+            form: Form::Raw(function.run),
+            needs: Needs { memory: true, realloc: false },
+            blocks: function.blocks,
+            version: semver::Version::new(0, 0, 0),
+        };
+        functions.insert((Track::of(preview1::MODULE).0, function.name.to_owned()), entry);
+    }
     Ok(Wasi { table, functions })
 }
 
@@ -91,6 +104,20 @@ fn implementation(interface: &str, name: &str) -> Option<Run> {
 }
 
 impl Wasi {
+    /// All functions with the names that they are imported by, in order.
+    pub fn functions(&self) -> Vec<(ImportName, &Function)> {
+        let mut all = Vec::with_capacity(self.functions.len());
+        for ((track, name), function) in &self.functions {
+            let module = match track.track {
+                Some(_) => format!("{}@{}", track.interface, function.version),
+                None => track.interface.clone(),
+            };
+            all.push((ImportName { module, name: name.clone() }, function));
+        }
+        all.sort_by(|(a, _), (b, _)| (&a.module, &a.name).cmp(&(&b.module, &b.name)));
+        all
+    }
+
     /// The function that satisfies an import, or why none does. Any version of the track is found.
     pub fn find(&self, name: &ImportName, core: Option<&CoreSignature>) -> Result<&Function> {
         let (track, _) = Track::of(&name.module);
@@ -108,8 +135,8 @@ impl Wasi {
 
     fn unresolved(&self, name: &ImportName, track: &Track) -> Box<Diagnostic> {
         let error = Diagnostic::new(Code::Unresolved, format!("`{name}` is not provided"));
-        if name.module == crate::adapt::PREVIEW1 {
-            return error.hint("this is a preview1 module: `lowlift adapt` wraps it, and `serve` takes the component");
+        if name.module == SNAPSHOT_ZERO {
+            return error.hint("`wasi_unstable` is the release before preview1: rebuild for `wasi_snapshot_preview1`");
         }
         let of_interface = self.functions.keys().filter(|(t, _)| t == track).map(|(_, f)| f.as_str());
         if let Some(near) = nearest(&name.name, of_interface) {
@@ -117,8 +144,11 @@ impl Wasi {
         }
         let other = self.functions.iter().find(|((t, _), _)| t.interface == track.interface);
         match other {
-            Some(((_, _), function)) => error.hint(format!("this host has version {} of it", function.version)),
-            None => error,
+            // Preview1 has no versions.
+            Some((other, function)) if other.0.track.is_some() => {
+                error.hint(format!("this host has version {} of it", function.version))
+            }
+            _ => error,
         }
     }
 }

@@ -1,12 +1,17 @@
 //! The body of a response whose guest still runs.
 
-use crate::engine::Running;
+use super::pool::{Lease, Retirement};
+use super::record::Record;
+use super::request::trap_of;
+use super::route::Route;
+use crate::engine::{Finished, Running};
 use crate::host::Trap;
 use crate::host::http::{End, Exchange};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -15,7 +20,7 @@ pub(super) enum ResponseBody {
     /// Known whole, so that its length is announced.
     Whole(Full<Bytes>),
     /// On its way.
-    Streaming(Streaming),
+    Streaming(Box<Streaming>),
 }
 
 /// The response broke off; the connection is aborted, so that the client can tell.
@@ -27,35 +32,56 @@ pub(super) struct Incomplete;
 /// back-pressure for free.
 pub(super) struct Streaming {
     pub(super) exchange: Exchange,
-    pub(super) guest: Option<Guest>,
+    pub(super) guest: Option<Answered>,
+    pub(super) record: Option<Record>,
+    /// Bytes that may still be sent.
+    pub(super) left: u64,
     pub(super) ended: bool,
 }
 
-/// A guest in progress.
+/// A guest and its place among those that may run.
 pub(super) struct Guest {
-    pub(super) running: Running,
-    /// For the log.
-    pub(super) target: String,
-    /// Its place among the instances that may be alive.
+    pub(super) route: Arc<Route>,
+    pub(super) lease: Lease,
     pub(super) permit: OwnedSemaphorePermit,
 }
 
 impl Guest {
-    /// Runs to the end without anybody waiting: the response is out, and the guest may still have work to do.
-    pub(super) fn detach(self) {
-        tokio::spawn(async move {
-            let finished = self.running.await;
-            log(&self.target, &finished.outcome);
-            drop(self.permit);
-        });
+    /// It goes on to run.
+    pub(super) fn running(self, running: Running) -> Answered {
+        Answered { running, guest: self }
+    }
+
+    /// It is done: its instance is kept or retired. Says how it broke off, if it did.
+    pub(super) fn finish(self, finished: Finished, record: &mut Record) -> Option<Trap> {
+        let Guest { route, lease, permit } = self;
+        record.cpu = finished.cpu;
+        let trap = trap_of(&finished);
+        if let Some(trap) = trap.as_ref().filter(|trap| **trap != Trap::Exit(0)) {
+            record.error(trap);
+        }
+        record.retired = route.pool.give_back(lease, finished);
+        drop(permit);
+        if route.pool.wants_warm() {
+            tokio::spawn(async move { route.pool.warm().await });
+        }
+        trap
     }
 }
 
-/// Notes how a guest ended.
-pub(super) fn log(target: &str, outcome: &Result<Option<u32>, Trap>) {
-    match outcome {
-        Ok(_) | Err(Trap::Exit(0)) => tracing::debug!(target: "lowlift", request = target, "done"),
-        Err(trap) => tracing::warn!(target: "lowlift", request = target, "{trap}"),
+/// A guest in progress that has answered.
+pub(super) struct Answered {
+    running: Running,
+    guest: Guest,
+}
+
+impl Answered {
+    /// Runs to the end without anybody waiting: the response is out, and the guest may still have work to do.
+    pub(super) fn detach(self, mut record: Record) {
+        tokio::spawn(async move {
+            let finished = self.running.await;
+            self.guest.finish(finished, &mut record);
+        });
     }
 }
 
@@ -86,6 +112,12 @@ impl Body for ResponseBody {
 }
 
 impl Streaming {
+    fn note(&mut self, note: impl FnOnce(&mut Record)) {
+        if let Some(record) = &mut self.record {
+            note(record);
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Incomplete>>> {
         let mut polled = false;
         loop {
@@ -93,6 +125,15 @@ impl Streaming {
                 return Poll::Ready(None);
             }
             if let Some(chunk) = self.exchange.take() {
+                let length = chunk.len() as u64;
+                let Some(left) = self.left.checked_sub(length) else {
+                    self.note(|record| record.error("the response is longer than the limit"));
+                    self.exchange.abort();
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(Incomplete)));
+                };
+                self.left = left;
+                self.note(|record| record.bytes += length);
                 return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }
             match self.exchange.ended() {
@@ -106,15 +147,16 @@ impl Streaming {
                     return Poll::Ready(Some(Err(Incomplete)));
                 }
             }
-            match &mut self.guest {
-                Some(_) if polled => return Poll::Pending,
-                Some(guest) => match guest.running.as_mut().poll(cx) {
-                    Poll::Pending => polled = true,
-                    Poll::Ready(finished) => {
-                        log(&guest.target, &finished.outcome);
-                        self.guest = None;
+            if polled {
+                return Poll::Pending;
+            }
+            match self.guest.as_mut().map(|guest| guest.running.as_mut().poll(cx)) {
+                Some(Poll::Pending) => polled = true,
+                Some(Poll::Ready(finished)) => {
+                    if let (Some(answered), Some(record)) = (self.guest.take(), &mut self.record) {
+                        answered.guest.finish(finished, record);
                     }
-                },
+                }
                 // The guest is gone and left the body open.
                 None => self.exchange.abort(),
             }
@@ -124,13 +166,14 @@ impl Streaming {
 
 impl Drop for Streaming {
     fn drop(&mut self) {
-        let Some(guest) = self.guest.take() else { return };
+        let (Some(guest), Some(mut record)) = (self.guest.take(), self.record.take()) else { return };
         if self.ended && matches!(self.exchange.ended(), End::Finished(_)) {
-            guest.detach();
+            guest.detach(record);
         } else {
-            // The client went away: the instance goes with it.
+            // The client went away, or the guest gave up: the instance goes with it.
             self.exchange.close();
-            tracing::debug!(target: "lowlift", request = guest.target, "the client went away");
+            record.retired = Some(Retirement::ClientGone);
+            tracing::debug!(target: "lowlift", path = record.path, "the client went away");
         }
     }
 }

@@ -1,163 +1,173 @@
 //! One request: into the guest, and its answer out.
 
-use super::body::{Guest, ResponseBody, Streaming, log};
-use crate::engine::{Limits, Program, Running, Task};
-use crate::host::http::{Answer, BodyError, BodySource, End, ErrorCode, Fields, IncomingRequest, ResponseSlot, target};
-use crate::host::{Config, Log, State, Stdio, Trap};
+use super::body::{Answered, Guest, ResponseBody, Streaming};
+use super::pool::{HANDLE, Retirement};
+use super::record::Record;
+use super::route::Route;
+use crate::engine::{Finished, Running, Task};
+use crate::host::Trap;
+use crate::host::http::{Answer, BodyError, BodySource, End, ErrorCode, Exchange, Fields, IncomingRequest};
+use crate::host::http::{RequestBody, ResponseSlot, target};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use tokio::sync::Semaphore;
 
 /// The largest request target and header fields, in bytes; larger ones are answered with 431. The transport has a bound
 /// of its own, which a fast client can overstep by what arrives at once.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
-/// What all requests share.
-pub(super) struct Service {
-    pub(super) program: Box<dyn Program>,
-    pub(super) config: Arc<Config>,
-    pub(super) log: Log,
-    pub(super) limits: Limits,
-    pub(super) instances: Arc<Semaphore>,
+/// What is known of the connection that a request came by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Connection {
+    /// Whether it is encrypted.
+    pub(super) https: bool,
 }
 
-impl Service {
-    /// Answers one request; never fails, since every failure has a status.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
-        let is_head = request.method() == Method::HEAD;
-        let line = format!("{} {}", request.method(), request.uri().path());
-        let request = match incoming(request) {
-            Ok(request) => request,
-            Err(status) => return plain(status),
-        };
-        // A closed semaphore would mean that the server is gone.
-        let Ok(permit) = self.instances.clone().acquire_owned().await else {
-            return plain(StatusCode::SERVICE_UNAVAILABLE);
-        };
-        let slot = ResponseSlot::default();
-        let mut running = match self.call(request, &slot) {
-            Ok(running) => running,
-            Err(trap) => return failure(&line, &Err(trap)),
-        };
-        let mut answer = None;
-        // Run until the guest is done, or has answered and waits for something.
-        let outcome = poll_fn(|cx| match running.as_mut().poll(cx) {
-            Poll::Ready(finished) => Poll::Ready(Some(finished.outcome)),
-            Poll::Pending => {
-                answer = slot.take();
-                if answer.is_some() { Poll::Ready(None) } else { Poll::Pending }
-            }
-        })
-        .await;
-        match outcome {
-            Some(outcome) => whole(&line, &outcome, slot.take(), is_head),
-            None => {
-                let guest = Guest { running, target: line, permit };
-                ongoing(guest, answer, is_head)
-            }
+/// Answers one request to a handler; never fails, since every failure has a status.
+pub(super) async fn answer(
+    route: Arc<Route>,
+    mut record: Record,
+    request: Request<Incoming>,
+    connection: Connection,
+) -> Response<ResponseBody> {
+    let is_head = request.method() == Method::HEAD;
+    let request = match incoming(request, connection, &route) {
+        Ok(request) => request,
+        Err(status) => return plain(record, status),
+    };
+    let Ok(permit) = route.gate.enter().await else { return busy(&route, record) };
+    let mut lease = route.pool.take();
+    record.new = Some(lease.is_new());
+    let slot = ResponseSlot::default();
+    let running = lease.instance().ok_or_else(|| Trap::new("an instance that is gone"));
+    let mut running = match running.and_then(|instance| call(instance, request, &slot, &route)) {
+        Ok(running) => running,
+        Err(trap) => {
+            lease.retire(Retirement::LeakedHandles);
+            return failure(record, &trap);
         }
-    }
-
-    fn call(&self, request: IncomingRequest, slot: &ResponseSlot) -> Result<Running, Trap> {
-        let mut instance = self.program.instance(self.state());
-        let request = instance.state().push_request(request)?;
-        let outparam = instance.state().push_outparam(slot.clone())?;
-        Ok(instance.run(Task::new(Some(0), vec![request, outparam], &self.limits)))
-    }
-
-    /// Instantiates and initialises once, so that a module that cannot be is refused before the first request.
-    pub(super) async fn rehearse(&self) -> Result<(), Trap> {
-        let finished = self.program.instance(self.state()).run(Task::new(None, Vec::new(), &self.limits)).await;
-        finished.outcome.map(|_| ())
-    }
-
-    fn state(&self) -> State {
-        State::new(self.config.clone(), Stdio::logged(self.log.clone()))
+    };
+    let mut early = None;
+    // Run until the guest is done, or has answered and waits for something.
+    let finished = poll_fn(|cx| match running.as_mut().poll(cx) {
+        Poll::Ready(finished) => Poll::Ready(Some(finished)),
+        Poll::Pending => {
+            early = slot.take();
+            if early.is_some() { Poll::Ready(None) } else { Poll::Pending }
+        }
+    })
+    .await;
+    let limit = route.requests.response_body;
+    let guest = Guest { route, lease, permit };
+    match finished {
+        Some(finished) => {
+            let answer = slot.take();
+            let trap = guest.finish(finished, &mut record);
+            whole(record, trap, answer, is_head, limit)
+        }
+        None => ongoing(record, guest.running(running), early, is_head, limit),
     }
 }
 
-/// Guest output to the log, a line at a time.
-pub(super) fn guest_log() -> Log {
-    Arc::new(|stderr, line| {
-        let stream = if stderr { "stderr" } else { "stdout" };
-        tracing::info!(target: "guest", stream, "{line}");
-    })
+fn call(
+    mut instance: Box<dyn crate::engine::Instance>,
+    request: IncomingRequest,
+    slot: &ResponseSlot,
+    route: &Route,
+) -> Result<Running, Trap> {
+    let request = instance.state().push_request(request)?;
+    let outparam = instance.state().push_outparam(slot.clone())?;
+    Ok(instance.run(Task::new(Some(HANDLE), vec![request, outparam], &route.pool.limits)))
 }
 
 /// The guest's view of a request, or the status for one that is refused.
-fn incoming(request: Request<Incoming>) -> Result<IncomingRequest, StatusCode> {
+fn incoming(request: Request<Incoming>, connection: Connection, route: &Route) -> Result<IncomingRequest, StatusCode> {
     let (parts, body) = request.into_parts();
-    let fields: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if fields + parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > MAX_HEAD {
-        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    }
+    check_head(&parts)?;
+    check_length(&body, route)?;
     let (authority, path) = target(&parts.uri);
-    let host = parts.headers.get(http::header::HOST).and_then(|h| h.to_str().ok()).map(str::to_owned);
-    if host.is_none() && authority.is_none() && parts.version == Version::HTTP_11 {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let body = (!body.is_end_stream()).then(|| {
-        let body: crate::host::http::RequestBody = Box::pin(body.map_err(|e| -> BodyError { Box::new(e) }));
-        body
-    });
+    let host = || parts.headers.get(HOST).and_then(|h| h.to_str().ok()).map(str::to_owned);
+    let authority = authority.or_else(host);
+    let body =
+        (!body.is_end_stream()).then(|| -> RequestBody { Box::pin(body.map_err(|e| -> BodyError { Box::new(e) })) });
     Ok(IncomingRequest {
         method: parts.method,
         path,
-        https: false,
-        authority: authority.or(host),
+        https: connection.https,
+        authority,
         headers: Fields::incoming(&parts.headers),
         body: Some(BodySource::new(body)),
     })
 }
 
-/// The guest is done and nothing has been sent: whatever went wrong can still be said by the status.
-fn whole(
-    line: &str,
-    outcome: &Result<Option<u32>, Trap>,
-    answer: Option<Answer>,
-    is_head: bool,
-) -> Response<ResponseBody> {
-    if !matches!(outcome, Ok(_) | Err(Trap::Exit(_))) {
-        return failure(line, outcome);
+/// Heads that are too large, or that name no host where the version wants one.
+pub(super) fn check_head(parts: &http::request::Parts) -> Result<(), StatusCode> {
+    let fields: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if fields + parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > MAX_HEAD {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    log(line, outcome);
-    match answer {
-        None => {
-            tracing::warn!(target: "lowlift", request = line, "the guest set no response");
-            plain(StatusCode::INTERNAL_SERVER_ERROR)
-        }
-        Some(Answer::Error(case)) => plain(ErrorCode::status(case)),
-        Some(Answer::Response(response)) => {
-            let End::Finished(trailers) = response.body.ended() else {
-                tracing::warn!(target: "lowlift", request = line, "the guest left its response unfinished");
-                return plain(StatusCode::INTERNAL_SERVER_ERROR);
-            };
-            let headers = response.headers.to_map();
-            let body = match trailers {
-                // Trailers need the chunked form.
-                Some(_) => ResponseBody::Streaming(Streaming { exchange: response.body, guest: None, ended: false }),
-                None => {
-                    let bytes = collect(&response.body);
-                    let announced =
-                        headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-                    if !is_head && announced.is_some_and(|length: usize| length != bytes.len()) {
-                        tracing::warn!(target: "lowlift", request = line, "the guest announced another length");
-                        return plain(StatusCode::INTERNAL_SERVER_ERROR);
-                    }
-                    ResponseBody::Whole(Full::new(bytes))
-                }
-            };
-            with_headers(response.status, headers, body)
-        }
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let hosts = (hosts.next(), hosts.next());
+    if hosts.1.is_some() || (hosts.0.is_none() && parts.uri.authority().is_none() && parts.version == Version::HTTP_11)
+    {
+        return Err(StatusCode::BAD_REQUEST);
     }
+    Ok(())
 }
 
-fn collect(exchange: &crate::host::http::Exchange) -> Bytes {
+/// A body that says that it is too long is refused before the guest runs.
+pub(super) fn check_length(body: &Incoming, route: &Route) -> Result<(), StatusCode> {
+    let announced = body.size_hint().lower();
+    if announced > route.requests.request_body { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(()) }
+}
+
+/// The guest is done and nothing has been sent: whatever went wrong can still be said by the status.
+fn whole(
+    mut record: Record,
+    trap: Option<Trap>,
+    answer: Option<Answer>,
+    is_head: bool,
+    limit: u64,
+) -> Response<ResponseBody> {
+    if let Some(trap) = trap.filter(|trap| !matches!(trap, Trap::Exit(_))) {
+        return failure(record, &trap);
+    }
+    let response = match answer {
+        None => {
+            record.error("the guest set no response");
+            return plain(record, StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        Some(Answer::Error(case)) => return plain(record, ErrorCode::status(case)),
+        Some(Answer::Response(response)) => response,
+    };
+    let End::Finished(trailers) = response.body.ended() else {
+        record.error("the guest left its response unfinished");
+        return plain(record, StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let headers = response.headers.to_map();
+    if trailers.is_some() {
+        // Trailers need the chunked form.
+        return streaming(record, response.status, headers, response.body, None, limit);
+    }
+    let bytes = collect(&response.body);
+    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    if !is_head && announced.is_some_and(|length: usize| length != bytes.len()) {
+        record.error("the guest announced another length");
+        return plain(record, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    if bytes.len() as u64 > limit {
+        record.error("the response is longer than the limit");
+        return plain(record, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    known(record, response.status, headers, if is_head { Bytes::new() } else { bytes })
+}
+
+fn collect(exchange: &Exchange) -> Bytes {
     let Some(first) = exchange.take() else { return Bytes::new() };
     let Some(second) = exchange.take() else { return first };
     let mut all = BytesMut::from(&first[..]);
@@ -169,48 +179,111 @@ fn collect(exchange: &crate::host::http::Exchange) -> Bytes {
 }
 
 /// The guest has answered and runs on.
-fn ongoing(guest: Guest, answer: Option<Answer>, is_head: bool) -> Response<ResponseBody> {
+fn ongoing(
+    mut record: Record,
+    guest: Answered,
+    answer: Option<Answer>,
+    is_head: bool,
+    limit: u64,
+) -> Response<ResponseBody> {
     match answer {
         Some(Answer::Response(response)) => {
             let headers = response.headers.to_map();
             if is_head {
                 // Nobody will read the body, and the guest shall not notice.
                 response.body.discard();
-                guest.detach();
-                return with_headers(response.status, headers, ResponseBody::Whole(Full::default()));
+                record.status = response.status;
+                guest.detach(record);
+                return bare(response.status, headers, ResponseBody::whole(Bytes::new()));
             }
-            let streaming = Streaming { exchange: response.body, guest: Some(guest), ended: false };
-            with_headers(response.status, headers, ResponseBody::Streaming(streaming))
+            streaming(record, response.status, headers, response.body, Some(guest), limit)
         }
         Some(Answer::Error(case)) => {
-            guest.detach();
-            plain(ErrorCode::status(case))
+            let status = ErrorCode::status(case);
+            record.status = status;
+            guest.detach(record);
+            text(status)
         }
-        None => plain(StatusCode::INTERNAL_SERVER_ERROR),
+        None => plain(record, StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
-fn with_headers(status: StatusCode, headers: http::HeaderMap, body: ResponseBody) -> Response<ResponseBody> {
+/// A response whose body comes from an exchange, with the guest that still fills it.
+pub(super) fn streaming(
+    mut record: Record,
+    status: StatusCode,
+    headers: HeaderMap,
+    exchange: Exchange,
+    guest: Option<Answered>,
+    limit: u64,
+) -> Response<ResponseBody> {
+    record.status = status;
+    let body = Streaming { exchange, guest, record: Some(record), left: limit, ended: false };
+    bare(status, headers, ResponseBody::Streaming(Box::new(body)))
+}
+
+/// A response whose body is known.
+pub(super) fn known(
+    mut record: Record,
+    status: StatusCode,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response<ResponseBody> {
+    record.status = status;
+    record.bytes = bytes.len() as u64;
+    bare(status, headers, ResponseBody::whole(bytes))
+}
+
+fn bare(status: StatusCode, headers: HeaderMap, body: ResponseBody) -> Response<ResponseBody> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
 }
 
-fn failure(line: &str, outcome: &Result<Option<u32>, Trap>) -> Response<ResponseBody> {
-    log(line, outcome);
-    plain(match outcome {
-        Err(Trap::Deadline | Trap::Cpu) => StatusCode::GATEWAY_TIMEOUT,
+/// The answer when a guest failed before it answered.
+pub(super) fn failure(mut record: Record, trap: &Trap) -> Response<ResponseBody> {
+    record.error(trap);
+    plain(record, status_of(trap))
+}
+
+fn status_of(trap: &Trap) -> StatusCode {
+    match trap {
+        Trap::Deadline | Trap::Cpu => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
-    })
+    }
+}
+
+/// The answer when too many requests wait.
+pub(super) fn busy(route: &Route, record: Record) -> Response<ResponseBody> {
+    route.metrics.refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let mut response = plain(record, StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// A status and its name, with nothing of the guest's.
-fn plain(status: StatusCode) -> Response<ResponseBody> {
+pub(super) fn plain(mut record: Record, status: StatusCode) -> Response<ResponseBody> {
+    record.status = status;
+    text(status)
+}
+
+/// The same for what is not noted.
+pub(super) fn text(status: StatusCode) -> Response<ResponseBody> {
     let text = format!("{} {}\n", status.as_u16(), status.canonical_reason().unwrap_or("error"));
-    let mut response = Response::new(ResponseBody::Whole(Full::new(Bytes::from(text))));
-    *response.status_mut() = status;
+    let mut response = bare(status, HeaderMap::new(), ResponseBody::whole(Bytes::from(text)));
     let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
+}
+
+/// What a finished guest left, for those that need it.
+pub(super) fn trap_of(finished: &Finished) -> Option<Trap> {
+    finished.outcome.as_ref().err().cloned()
+}
+
+impl ResponseBody {
+    pub(super) fn whole(bytes: Bytes) -> ResponseBody {
+        ResponseBody::Whole(Full::new(bytes))
+    }
 }

@@ -105,7 +105,7 @@ resources! {
         Fields "fields",
         RequestOptions "request-options",
         Network "network",
-        Descriptor "descriptor",
+        Descriptor "descriptor" boxed,
         DirectoryEntryStream "directory-entry-stream",
         TerminalInput "terminal-input",
         TerminalOutput "terminal-output",
@@ -118,8 +118,8 @@ resources! {
         OutgoingResponse "outgoing-response",
         OutgoingBody "outgoing-body",
         ResponseOutparam "response-outparam",
-        FutureIncomingResponse "future-incoming-response",
-        IncomingResponse "incoming-response",
+        FutureIncomingResponse "future-incoming-response" boxed,
+        IncomingResponse "incoming-response" boxed,
     }
 }
 

@@ -24,8 +24,8 @@ fn errno(errno: Errno) -> u32 {
 
 #[test]
 fn signatures_are_those_of_the_official_adapter() {
-    let adapter = survey(wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
-        .expect("a module");
+    let adapter =
+        survey(wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER).expect("a module");
     for function in FUNCTIONS {
         assert_eq!(
             adapter.exports.get(function.name),
@@ -149,11 +149,10 @@ fn all_vectors_are_taken() {
     for &engine in EngineKind::ALL {
         let seen = script::ours(engine, &module, &Given { stdin: "uvwxyz", ..Given::default() }, None);
         assert_eq!((seen.word(64), seen.word(68)), (6, 4), "{engine:?}");
-        assert_eq!((&seen.memory[200..202], &seen.memory[208..211], &seen.memory[220..222]), (
-            &b"uv"[..],
-            &b"wxy"[..],
-            &b"z\0"[..]
-        ));
+        assert_eq!(
+            (&seen.memory[200..202], &seen.memory[208..211], &seen.memory[220..222]),
+            (&b"uv"[..], &b"wxy"[..], &b"z\0"[..])
+        );
         assert_eq!(seen.stdout, b"abcd");
     }
 }
@@ -389,7 +388,8 @@ fn directories_are_read_in_pieces() {
             many(path.path());
             let given = Given { prepare: Some(many), ..Given::default() };
             let seen = script::ours(engine, &module, &given, Some(path.path()));
-            let mut names: Vec<String> = String::from_utf8(seen.stdout).expect("text").lines().map(String::from).collect();
+            let mut names: Vec<String> =
+                String::from_utf8(seen.stdout).expect("text").lines().map(String::from).collect();
             names.sort_unstable();
             let mut want: Vec<String> = (0..200).map(|n| format!("{n}-{}", "x".repeat(n % 90))).collect();
             want.extend([".".to_owned(), "..".to_owned()]);
@@ -444,7 +444,19 @@ fn a_directory_can_be_read_anew_and_from_the_middle() {
         .call("fd_readdir", [3, 0x800, 0x100, 0, 16])
         .call("fd_readdir", [3, 0x900, 0x100, 77, 20])
         // The inodes.
-        .same(&given, &[0x408..0x410, 0x421..0x429, 0x43b..0x443, 0x508..0x510, 0x708..0x70a, 0x808..0x810, 0x821..0x829, 0x83b..0x843]);
+        .same(
+            &given,
+            &[
+                0x408..0x410,
+                0x421..0x429,
+                0x43b..0x443,
+                0x508..0x510,
+                0x708..0x70a,
+                0x808..0x810,
+                0x821..0x829,
+                0x83b..0x843,
+            ],
+        );
     assert_eq!([0, 4, 8, 12, 16, 20].map(|at| seen.word(at)), [24 * 3 + 7, 28, 0, 10, 24 * 3 + 7, 0]);
     assert_eq!(&seen.memory[0x518..0x51c], b"only");
 }

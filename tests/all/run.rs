@@ -147,7 +147,10 @@ fn traps_and_time_limits_are_told() {
         let (_folder, file) = module(r#"(module (func (export "_start") unreachable))"#);
         let (code, stdout, stderr) = said(&["--engine", engine, &file], "");
         assert_eq!((code, stdout.as_str()), (Some(134), ""), "{engine}");
-        assert!(stderr.starts_with("error[LL0620]: the program trapped\n") && stderr.contains("unreachable"), "{stderr}");
+        assert!(
+            stderr.starts_with("error[LL0620]: the program trapped\n") && stderr.contains("unreachable"),
+            "{stderr}"
+        );
 
         let (_folder, file) = module(r#"(module (func (export "_start") (loop (br 0))))"#);
         let (code, _, stderr) = said(&["--engine", engine, "--timeout", "100ms", &file], "");

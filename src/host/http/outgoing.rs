@@ -130,7 +130,7 @@ fn get(state: &mut State, index: u32) -> Result<Step, Trap> {
         _ => return done(Value::option(Some(Value::err_unit()))),
     };
     let result = match result {
-        Ok(response) => Value::ok(state.push(Resource::IncomingResponse(response))?),
+        Ok(response) => Value::ok(state.push(Resource::IncomingResponse(Box::new(response)))?),
         Err(failure) => Value::err(failure.value()),
     };
     done(Value::option(Some(Value::ok(result))))
@@ -228,6 +228,7 @@ fn send(state: &mut State, outgoing: Outgoing) -> Result<Step, Trap> {
         }
         response.map(IncomingResponse::new)
     });
-    let future = state.push(Resource::FutureIncomingResponse(FutureIncomingResponse(Progress::Sending(task))))?;
+    let future =
+        state.push(Resource::FutureIncomingResponse(Box::new(FutureIncomingResponse(Progress::Sending(task)))))?;
     done(Value::ok(future))
 }

@@ -6,6 +6,7 @@ use super::http::{
     RequestOptions, ResponseOutparam,
 };
 use super::io::{InputStream, IoError, OutputStream, Pollable};
+use super::sockets::{IncomingDatagrams, Network, OutgoingDatagrams, ResolveAddresses, TcpSocket, UdpSocket};
 use std::task::{Context, Poll};
 
 /// What pollables of a resource wait for; most are always ready.
@@ -82,10 +83,6 @@ macro_rules! resources {
     };
 }
 
-/// `wasi:sockets/network.network`: a name for a network to which nothing is allowed.
-#[derive(Debug)]
-pub(super) struct Network;
-
 resources! {
     instance {
         IoError "error",
@@ -95,6 +92,11 @@ resources! {
         Fields "fields",
         RequestOptions "request-options",
         Network "network",
+        ResolveAddresses "resolve-address-stream",
+        TcpSocket "tcp-socket",
+        UdpSocket "udp-socket",
+        IncomingDatagrams "incoming-datagram-stream",
+        OutgoingDatagrams "outgoing-datagram-stream",
     }
     request {
         IncomingRequest "incoming-request",
@@ -111,7 +113,6 @@ impl Ready for IoError {}
 impl Ready for Pollable {}
 impl Ready for Fields {}
 impl Ready for RequestOptions {}
-impl Ready for Network {}
 impl Ready for IncomingRequest {}
 impl Ready for IncomingBody {}
 impl Ready for OutgoingRequest {}

@@ -2,8 +2,8 @@
 //! and is told what to return, what to wait for, or what to have the guest allocate.
 //!
 //! [`wasi`] lists the functions with their canonical form from the ABI table, [`value`] lifts and lowers by it, [`handles`]
-//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`] and [`http`] implement the functions;
-//! [`denied`] answers for what is never granted: files and sockets.
+//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`], [`http`] and [`sockets`] implement the functions;
+//! [`denied`] answers for what is never granted: files.
 
 pub mod call;
 mod cli;
@@ -14,12 +14,14 @@ pub mod http;
 pub mod io;
 mod memory;
 mod random;
+mod sockets;
 pub mod value;
 pub mod wasi;
 
 pub use cli::{Log, Stdio};
 pub use handles::Handles;
 pub use memory::GuestMemory;
+pub use sockets::{NetPattern, NetPolicy, NetUse, PatternError};
 
 use handles::Resource;
 use io::Wait;
@@ -90,12 +92,14 @@ pub struct Config {
     pub args: Vec<String>,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
+    /// What they may do on the network.
+    pub net: NetPolicy,
 }
 
 impl Default for Config {
-    /// No environment, no arguments, 4,000 handles.
+    /// No environment, no arguments, 4,000 handles, no network.
     fn default() -> Self {
-        Config { env: Vec::new(), args: Vec::new(), handles: 4_000 }
+        Config { env: Vec::new(), args: Vec::new(), handles: 4_000, net: NetPolicy::default() }
     }
 }
 
@@ -107,13 +111,15 @@ pub struct State {
     /// Standard streams.
     pub stdio: Stdio,
     config: Arc<Config>,
+    /// Made when first needed.
+    network: Option<sockets::Access>,
     started: Instant,
 }
 
 impl State {
     /// A host without any resource.
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
-        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now() }
+        State { handles: Handles::new(config.handles), stdio, config, network: None, started: Instant::now() }
     }
 
     fn push(&mut self, resource: Resource) -> Result<Value, Trap> {

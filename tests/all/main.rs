@@ -25,6 +25,7 @@ mod repro;
 mod serve;
 mod single;
 mod single_random;
+mod sockets;
 mod targets;
 mod wave;
 mod wit_bad;

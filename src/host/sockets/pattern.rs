@@ -220,7 +220,9 @@ fn parse_range(address: &str, bits: &str) -> Result<Host, Refused> {
         return refused("an IPv4 address in an IPv6 range", "write it as IPv4: both forms match it");
     }
     let base: IpAddr = match ip {
-        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0)).into(),
+        IpAddr::V4(v4) => {
+            Ipv4Addr::from_bits(v4.to_bits() & u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0)).into()
+        }
         IpAddr::V6(v6) => {
             Ipv6Addr::from_bits(v6.to_bits() & u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0)).into()
         }
@@ -296,7 +298,10 @@ mod tests {
         assert!(!connects("10.0.0.0/8", "11.0.0.0:80") && connects("0.0.0.0/0", "9.9.9.9:53"));
         assert!(connects("[::1]:80", "[::1]:80") && !connects("[::1]:80", "[::1]:81"));
         assert!(connects("::1", "[::1]:81") && connects("2001:db8::/32", "[2001:db8:1::1]:81"));
-        assert!(connects("[2001:db8::/32]:443", "[2001:db8::7]:443") && !connects("[2001:db8::/32]:443", "[2001:db9::]:443"));
+        assert!(
+            connects("[2001:db8::/32]:443", "[2001:db8::7]:443")
+                && !connects("[2001:db8::/32]:443", "[2001:db9::]:443")
+        );
         assert!(!connects("::/0", "10.0.0.1:80") && !connects("0.0.0.0/0", "[::1]:80"));
         assert!(connects("*:443", "8.8.8.8:443") && !connects("*:443", "8.8.8.8:80"));
     }
@@ -315,10 +320,18 @@ mod tests {
     fn no_address_hides_in_another() {
         assert!(connects("10.0.0.1", "[::ffff:10.0.0.1]:80") && connects("[::ffff:10.0.0.1]", "10.0.0.1:80"));
         assert!(!connects("::/0", "[::ffff:10.0.0.1]:80"), "a mapped address is IPv4");
-        for reserved in ["169.254.169.254:80", "[::ffff:169.254.169.254]:80", "[64:ff9b::a9fe:a9fe]:80", "[fe80::1]:80", "[fd00:ec2::254]:80"] {
+        for reserved in [
+            "169.254.169.254:80",
+            "[::ffff:169.254.169.254]:80",
+            "[64:ff9b::a9fe:a9fe]:80",
+            "[fe80::1]:80",
+            "[fd00:ec2::254]:80",
+        ] {
             assert!(!connects("*", reserved), "{reserved} by `*`");
         }
-        assert!(connects("169.254.169.254:80", "169.254.169.254:80") && connects("169.254.0.0/16", "169.254.169.254:80"));
+        assert!(
+            connects("169.254.169.254:80", "169.254.169.254:80") && connects("169.254.0.0/16", "169.254.169.254:80")
+        );
         let named: SocketAddr = "169.254.169.254:80".parse().expect("an address");
         assert!(!pattern("metadata.example").matches_as("metadata.example", named));
         assert!(!pattern("*").matches_as("metadata.example", named));
@@ -332,9 +345,14 @@ mod tests {
         assert!(names("*.example.org", "www.example.org") && names("*.example.org", "a.b.example.org"));
         assert!(!names("*.example.org", "example.org") && !names("*.example.org", "badexample.org"));
         assert!(names("bücher.example", "xn--bcher-kva.example") && names("*", "anything.example"));
-        assert!(names("my_service", "my_service") && !names("10.0.0.1", "10.0.0.1") && !names("listen:*", "example.org"));
+        assert!(
+            names("my_service", "my_service") && !names("10.0.0.1", "10.0.0.1") && !names("listen:*", "example.org")
+        );
         let addr: SocketAddr = "127.0.0.1:80".parse().expect("an address");
-        assert!(pattern("localhost:80").matches_as("localhost", addr) && !pattern("localhost:81").matches_as("localhost", addr));
+        assert!(
+            pattern("localhost:80").matches_as("localhost", addr)
+                && !pattern("localhost:81").matches_as("localhost", addr)
+        );
         assert!(!connects("localhost", "127.0.0.1:80"), "a name is not what it stands for");
         for number in ["127.1", "2130706433", "0x7f.1", "a.0x7f", "1.2.3", "a..b", "", "a b", "-"] {
             assert!(number == "-" || host_name(number).is_none(), "{number}");

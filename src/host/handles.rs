@@ -7,6 +7,7 @@ use super::http::{
     OutgoingRequest, OutgoingResponse, RequestOptions, ResponseOutparam,
 };
 use super::io::{InputStream, IoError, OutputStream, Pollable};
+use super::sockets::{IncomingDatagrams, Network, OutgoingDatagrams, ResolveAddresses, TcpSocket, UdpSocket};
 use super::terminals::{TerminalInput, TerminalOutput};
 use std::task::{Context, Poll};
 
@@ -92,10 +93,6 @@ macro_rules! resources {
     };
 }
 
-/// `wasi:sockets/network.network`: a name for a network to which nothing is allowed.
-#[derive(Debug)]
-pub(super) struct Network;
-
 resources! {
     instance {
         IoError "error",
@@ -109,6 +106,11 @@ resources! {
         DirectoryEntryStream "directory-entry-stream",
         TerminalInput "terminal-input",
         TerminalOutput "terminal-output",
+        ResolveAddresses "resolve-address-stream",
+        TcpSocket "tcp-socket" boxed,
+        UdpSocket "udp-socket" boxed,
+        IncomingDatagrams "incoming-datagram-stream",
+        OutgoingDatagrams "outgoing-datagram-stream",
     }
     request {
         IncomingRequest "incoming-request" boxed,
@@ -130,7 +132,6 @@ impl Ready for IoError {}
 impl Ready for Pollable {}
 impl Ready for Fields {}
 impl Ready for RequestOptions {}
-impl Ready for Network {}
 impl Ready for Descriptor {}
 impl Ready for DirectoryEntryStream {}
 impl Ready for TerminalInput {}

@@ -2,13 +2,12 @@
 //! and is told what to return, what to wait for, or what to have the guest allocate.
 //!
 //! [`wasi`] lists the functions with their canonical form from the ABI table, [`value`] lifts and lowers by it, [`handles`]
-//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`], [`terminals`], [`files`] and [`http`] implement the functions;
-//! [`denied`] answers for what is never granted: sockets. [`preview1`] is `wasi_snapshot_preview1`, on all of these.
+//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`], [`terminals`], [`files`], [`sockets`] and
+//! [`http`] implement the functions. [`preview1`] is `wasi_snapshot_preview1`, on all of these.
 
 pub mod call;
 mod cli;
 mod clocks;
-mod denied;
 pub mod files;
 mod handles;
 pub mod http;
@@ -16,6 +15,7 @@ pub mod io;
 mod memory;
 pub mod preview1;
 mod random;
+mod sockets;
 mod terminals;
 pub mod value;
 pub mod wasi;
@@ -23,6 +23,7 @@ pub mod wasi;
 pub use cli::{Log, Stdio};
 pub use handles::Handles;
 pub use memory::GuestMemory;
+pub use sockets::{NetPattern, NetPolicy, NetUse, PatternError};
 
 use handles::Resource;
 use io::Wait;
@@ -106,6 +107,8 @@ pub struct Config {
     /// Enforces rules of the WIT that component runtimes do not: headers and trailers are children of their message, and
     /// dropping the message first traps.
     pub strict: bool,
+    /// What they may do on the network.
+    pub net: NetPolicy,
 }
 
 impl Default for Config {
@@ -121,6 +124,7 @@ impl Default for Config {
             client: Arc::default(),
             max_response_body: None,
             strict: false,
+            net: NetPolicy::default(),
         }
     }
 }
@@ -135,6 +139,8 @@ pub struct State {
     config: Arc<Config>,
     background: files::Background,
     open_files: files::Quota,
+    /// Made when first needed.
+    network: Option<sockets::Access>,
     started: Instant,
     /// Room for the arguments of a call.
     args: Vec<Value>,
@@ -156,6 +162,7 @@ impl State {
             args: Vec::new(),
             fds: None,
             requests: None,
+            network: None,
         }
     }
 

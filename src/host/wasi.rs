@@ -1,6 +1,6 @@
 //! The functions of WASI 0.2 with their canonical form, by interface track: any 0.2.x version finds them.
 
-use super::{RawRun, Run, cli, clocks, denied, files, http, io, preview1, random, terminals};
+use super::{RawRun, Run, cli, clocks, files, http, io, preview1, random, sockets, terminals};
 use crate::abi::{Abi, CoreSignature, ImportName, Needs, Signature, Table, Track};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::wit::{Gates, Loaded, built_in};
@@ -100,7 +100,7 @@ fn implementation(interface: &str, name: &str) -> Option<Run> {
         .or_else(|| terminals::function(interface, name))
         .or_else(|| files::function(interface, name))
         .or_else(|| http::function(interface, name))
-        .or_else(|| denied::function(interface, name))
+        .or_else(|| sockets::function(interface, name))
 }
 
 impl Wasi {

@@ -39,6 +39,7 @@ mod serve;
 mod served;
 mod single;
 mod single_random;
+mod sockets;
 mod targets;
 mod terminals;
 mod wave;

@@ -3,8 +3,8 @@
 mod poll;
 mod streams;
 
-pub(in crate::host) use poll::subscribe;
 pub use poll::{Pollable, Wait};
+pub(in crate::host) use poll::{subscribe, unbudgeted};
 pub(in crate::host) use streams::lock;
 pub use streams::{Empty, InputStream, IoError, OutputStream, SharedSink, SharedSource, Sink, Source, StreamError};
 

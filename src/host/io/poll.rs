@@ -5,7 +5,9 @@ use crate::host::handles::Resource;
 use crate::host::value::Value;
 use crate::host::{Run, State, Step, Trap, arg, done, handle, nothing};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
 /// What a pollable waits for.
@@ -92,10 +94,16 @@ impl State {
             Pollable::Ready => Poll::Ready(()),
             Pollable::At(at) if Instant::now() >= at => Poll::Ready(()),
             Pollable::At(_) => Poll::Pending,
-            Pollable::Resource(index) => self.handles.poll_ready(index, cx),
+            Pollable::Resource(index) => unbudgeted(cx, |cx| self.handles.poll_ready(index, cx)),
             Pollable::Stdin => self.stdio.stdin().poll_ready(cx),
             Pollable::Stdout => self.stdio.stdout().poll_ready(cx),
             Pollable::Stderr => self.stdio.stderr().poll_ready(cx),
         }
     }
+}
+
+/// Polls outside of tokio's budget: with it, what is ready says that it is not after some hundred polls in a row, and
+/// `poll` would answer with an empty list.
+pub(in crate::host) fn unbudgeted<T>(cx: &mut Context<'_>, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pin!(unconstrained(poll_fn(poll))).poll(cx)
 }

@@ -50,6 +50,7 @@ const GUESTS: &[(&str, Kind)] = &[
     ("http-proxy-rust", Kind::Rust), // the same, and sends requests
     ("cli-rust", Kind::Rust),        // std, the linker's own command adapter
     ("files-rust", Kind::Rust),      // the same, with WASI 0.2 of its own
+    ("sockets-rust", Kind::Rust),    // the same, over wasi:sockets
     ("http-hello-c", Kind::CComponent(None)),
     ("http-echo-c", Kind::CComponent(Some("proxy"))), // writes to stderr
     ("p1-command", Kind::CModule(c::Model::Command)),

@@ -48,7 +48,7 @@ impl Exchange {
     }
 
     /// A body of this length, where one was announced.
-    pub(super) fn expect(&self, length: Option<u64>) {
+    pub(crate) fn expect(&self, length: Option<u64>) {
         self.inner().expected = length;
     }
 
@@ -56,6 +56,18 @@ impl Exchange {
     pub(super) fn wrong_length(&self) -> Option<u64> {
         let inner = self.inner();
         inner.expected.is_some_and(|expected| expected != inner.written).then_some(inner.written)
+    }
+
+    /// Ends the body at what was written, unless it has ended. One that is not as long as was announced is given up.
+    pub(crate) fn finish(&self) {
+        let end = if self.wrong_length().is_some() { End::Aborted } else { End::Finished(None) };
+        self.end(end);
+    }
+
+    /// Whether all bytes that were announced have been taken.
+    pub(crate) fn is_delivered(&self) -> bool {
+        let inner = self.inner();
+        inner.expected == Some(inner.written) && inner.frames.is_empty()
     }
 
     /// Ends the body, unless it has ended.

@@ -12,6 +12,8 @@ mod response;
 pub use body::{BodyError, BodySource, FutureTrailers, IncomingBody, OutgoingBody, RequestBody};
 pub use exchange::{End, Exchange};
 pub use fields::Fields;
+#[cfg(feature = "serve")]
+pub(crate) use fields::is_forbidden;
 pub use message::{IncomingRequest, OutgoingRequest, RequestOptions, target};
 pub use response::{Answer, ErrorCode, OutgoingResponse, Response, ResponseOutparam, ResponseSlot};
 

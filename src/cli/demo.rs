@@ -1,12 +1,12 @@
 //! `lowlift demo`: the whole path, with a guest that is part of the binary.
 
-use super::serve::{log_to_stderr, runtime, stopped, url};
+use super::serve::{AccessLog, log_to_stderr, no_address, runtime, stopped, url};
 use super::{Outcome, Run, Shared, io};
 use crate::adapt::survey;
 use crate::check::{Target, check};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::{Options as LinkOptions, link};
-use crate::serve::{Options, RouteOptions, Server};
+use crate::serve::{Listen, Options, RouteOptions, Server};
 use crate::wit::{Gates, built_in, select_world};
 use crate::witx::{Scope, derive, print, verify};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -31,7 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
-    log_to_stderr(shared);
+    log_to_stderr(shared, AccessLog::Off);
     say(&derived()?)?;
     let started = Instant::now();
     let linked = link(GUEST, LinkOptions { verify: true, ..LinkOptions::default() })?;
@@ -39,9 +39,10 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     say(&checked(&linked.wasm)?)?;
     runtime()?.block_on(async {
         let started = Instant::now();
-        let options = Options::new(args.addr, RouteOptions::new(linked.wasm.clone()));
+        let options = Options::single(args.addr, RouteOptions::new(linked.wasm.clone()));
         let server = Server::bind(options).await?;
-        let (address, addr) = (url(&server)?, server.addr()?);
+        let addr = server.addr().map_err(|e| no_address(&e))?;
+        let address = url(&Listen::Tcp(addr), false);
         say(&format!("serve   {address} on wasmtime's core API, compiled in {}", ms(started)))?;
         let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(server.run(async {

@@ -14,6 +14,8 @@ mod link;
 mod repro;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod site;
 mod wit;
 mod witx;
 

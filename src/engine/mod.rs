@@ -24,6 +24,9 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
+    /// All of them, whether they are built in or not.
+    pub const ALL: &[EngineKind] = &[EngineKind::Wasmtime, EngineKind::Wasmi];
+
     /// As the command line and TOML name it.
     pub fn name(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@
 mod admin;
 mod body;
 mod cgi;
+mod config;
 mod gate;
 mod listen;
 mod metrics;
@@ -18,12 +19,15 @@ mod route;
 mod server;
 mod stall;
 mod trace;
+mod units;
 
 pub use cgi::CgiOptions;
+pub use config::{Site, SiteRoute};
 pub use listen::{Listen, Tls};
 pub use pool::{Counts, Policy, Retirement};
 pub use route::{Mode, Pattern, RequestLimits, RouteOptions};
 pub use server::{Options, Routes, Server};
+pub use units::{duration, size};
 
 /// The track of the exported handler; any version of it is served.
 pub const HANDLER: &str = "wasi:http/incoming-handler";

@@ -33,6 +33,15 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Says what is wrong with a policy that cannot be kept.
+    pub fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Policy { max: 0, .. } => Err("an instance serves one request at least"),
+            Policy { jitter: 101.., .. } => Err("the jitter is a part of 100"),
+            _ => Ok(()),
+        }
+    }
+
     /// The name of its kind: `fresh`, `reuse` or `eager`.
     pub fn name(&self) -> &'static str {
         match (self.min_warm, self.max) {

@@ -96,6 +96,8 @@ pub enum Mode {
 /// One route, before its module is compiled.
 #[derive(Debug, Clone)]
 pub struct RouteOptions {
+    /// What to call the module in messages.
+    pub name: String,
     /// Which paths it answers.
     pub pattern: Pattern,
     /// The core module.
@@ -118,6 +120,7 @@ impl RouteOptions {
     /// A route for everything, with the defaults.
     pub fn new(module: Vec<u8>) -> RouteOptions {
         RouteOptions {
+            name: "module".to_owned(),
             pattern: Pattern::all(),
             module,
             mode: Mode::default(),
@@ -145,14 +148,16 @@ impl Route {
     /// Compiles and links the module, and sets up the instances that wait: at least one, so that a module that cannot be
     /// set up is refused before the first request. A program may declare more routes than one.
     pub(super) async fn all(options: RouteOptions, log: &Log) -> Result<Vec<Arc<Route>>> {
-        match options.mode.clone() {
-            Mode::Http => Ok(vec![Arc::new(Route::new(options, log).await?)]),
+        let name = options.name.clone();
+        let ready = match options.mode.clone() {
+            Mode::Http => Route::ready(options, log).await.map(|route| vec![Arc::new(route)]),
             Mode::Cgi(cgi) => cgi::routes(options, cgi, log).await,
-        }
+        };
+        ready.map_err(|e| e.in_file(&name, "core module"))
     }
 
-    async fn new(options: RouteOptions, log: &Log) -> Result<Route> {
-        let RouteOptions { pattern, module, mode, engine, policy, limits, requests, config } = options;
+    async fn ready(options: RouteOptions, log: &Log) -> Result<Route> {
+        let RouteOptions { name: _, pattern, module, mode, engine, policy, limits, requests, config } = options;
         let handler = handler(&module)?;
         let pool_limits = Limits { instances: limits.instances.saturating_add(policy.min_warm), ..limits };
         let program = load(engine, &module, &[&handler, "init"], pool_limits)?;

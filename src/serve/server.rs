@@ -2,6 +2,7 @@
 
 use super::body::ResponseBody;
 use super::listen::{Accepted, Listen, Listener, Stream, Tls};
+use super::pool::Counts;
 use super::record::Record;
 use super::request::{self, Connection, MAX_HEAD, text};
 use super::route::{Mode, Route, RouteOptions};
@@ -29,7 +30,7 @@ use tokio_rustls::TlsAcceptor;
 /// How to serve.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; at least one.
+    /// Where to listen.
     pub listen: Vec<Listen>,
     /// Encrypts all that are listened on, but for Unix sockets.
     pub tls: Option<Tls>,
@@ -51,13 +52,18 @@ pub struct Options {
 
 impl Options {
     /// One module for every path, on an address.
-    pub fn new(addr: SocketAddr, route: RouteOptions) -> Options {
+    pub fn single(addr: SocketAddr, route: RouteOptions) -> Options {
+        Options { listen: vec![Listen::Tcp(addr)], ..Options::new(vec![route]) }
+    }
+
+    /// These routes with the defaults, and nowhere to listen yet.
+    pub fn new(routes: Vec<RouteOptions>) -> Options {
         Options {
-            listen: vec![Listen::Tcp(addr)],
+            listen: Vec::new(),
             tls: None,
             admin: None,
             healthz: false,
-            routes: vec![route],
+            routes,
             connections: 10_000,
             head_time: Duration::from_secs(30),
             stall_time: Duration::from_secs(30),
@@ -123,6 +129,11 @@ impl Shared {
 pub struct Routes(Arc<Shared>);
 
 impl Routes {
+    /// Counters of the instances of each route, in order.
+    pub fn instances(&self) -> Vec<Arc<Counts>> {
+        self.0.routes().iter().map(|route| route.pool.counts.clone()).collect()
+    }
+
     /// Compiles the new routes, then serves them. Requests in progress end where they are. On an error the old ones stay.
     pub async fn replace(&self, routes: Vec<RouteOptions>) -> Result<()> {
         let new = compile(routes, &self.0.log).await?;

@@ -131,7 +131,7 @@ fn route(pattern: &str, entrypoint: Option<&str>) -> RouteOptions {
 async fn serve(routes: Vec<RouteOptions>) -> Running {
     let local: SocketAddr = "127.0.0.1:0".parse().expect("an address");
     let first = routes.first().expect("a route").clone();
-    let options = Options { routes, admin: Some(local), ..Options::new(local, first) };
+    let options = Options { routes, admin: Some(local), ..Options::single(local, first) };
     let server = Server::bind(options).await.expect("binds");
     let (addr, admin) = (server.addr().expect("bound"), server.admin().expect("bound"));
     Running { addr, admin, task: tokio::spawn(server.run(std::future::pending())) }
@@ -541,7 +541,7 @@ async fn every_request_has_an_instance_of_its_own() {
 }
 
 async fn refused(options: RouteOptions, code: Code) {
-    let error = Server::bind(Options::new("127.0.0.1:0".parse().expect("an address"), options)).await.err();
+    let error = Server::bind(Options::single("127.0.0.1:0".parse().expect("an address"), options)).await.err();
     assert_eq!(error.expect("refused").code, code);
 }
 

@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use lowlift::engine::Limits;
 use lowlift::host::Config;
 use lowlift::link::{Options as LinkOptions, link};
-use lowlift::serve::{Options, RouteOptions, Server};
+use lowlift::serve::{Options, RouteOptions, Routes, Server};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,48 +16,54 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// A server that stops when it is dropped.
-struct Running {
-    addr: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    done: tokio::task::JoinHandle<bool>,
+pub(crate) struct Running {
+    pub(crate) addr: SocketAddr,
+    pub(crate) routes: Routes,
+    pub(crate) stop: Option<oneshot::Sender<()>>,
+    pub(crate) done: tokio::task::JoinHandle<bool>,
 }
 
-async fn start(name: &str, limits: Limits) -> Running {
+pub(crate) async fn start(name: &str, limits: Limits) -> Running {
     let options = LinkOptions { verify: true, ..LinkOptions::default() };
     start_module(&link(&guest(name), options).expect("links").wasm, limits).await
 }
 
-async fn start_module(module: &[u8], limits: Limits) -> Running {
-    let server = Server::bind(options(module, limits)).await.expect("binds");
+pub(crate) async fn start_module(module: &[u8], limits: Limits) -> Running {
+    start_with(options(module, limits)).await
+}
+
+pub(crate) async fn start_with(options: Options) -> Running {
+    let server = Server::bind(options).await.expect("binds");
     let addr = server.addr().expect("bound");
+    let routes = server.routes();
     let (stop, stopping) = oneshot::channel();
     let done = tokio::spawn(server.run(async {
         let _ = stopping.await;
     }));
-    Running { addr, stop: Some(stop), done }
+    Running { addr, routes, stop: Some(stop), done }
 }
 
-fn options(module: &[u8], limits: Limits) -> Options {
+pub(crate) fn options(module: &[u8], limits: Limits) -> Options {
     let config = Config { env: vec![("GREETING".into(), "hello".into())], ..Config::default() };
     let route = RouteOptions { limits, config, ..RouteOptions::new(module.to_vec()) };
-    Options::new("127.0.0.1:0".parse().expect("an address"), route)
+    Options::single("127.0.0.1:0".parse().expect("an address"), route)
 }
 
 /// Limits under which a test can wait for a time-out.
-fn quick() -> Limits {
+pub(crate) fn quick() -> Limits {
     Limits { time: Duration::from_secs(1), memory: 32 << 20, instances: 20, ..Limits::default() }
 }
 
-type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
+pub(crate) type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
-async fn send(addr: SocketAddr, request: hyper::Request<Body>) -> hyper::Result<hyper::Response<Incoming>> {
+pub(crate) async fn send(addr: SocketAddr, request: hyper::Request<Body>) -> hyper::Result<hyper::Response<Incoming>> {
     let stream = tokio::net::TcpStream::connect(addr).await.expect("connects");
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     sender.send_request(request).await
 }
 
-fn request(method: &str, path: &str, body: Body) -> hyper::Request<Body> {
+pub(crate) fn request(method: &str, path: &str, body: Body) -> hyper::Request<Body> {
     hyper::Request::builder()
         .method(method)
         .uri(path)
@@ -69,18 +75,18 @@ fn request(method: &str, path: &str, body: Body) -> hyper::Request<Body> {
         .expect("a request")
 }
 
-fn empty() -> Body {
+pub(crate) fn empty() -> Body {
     Empty::new().boxed()
 }
 
-fn full(bytes: impl Into<Bytes>) -> Body {
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).boxed()
 }
 
 /// Status, headers less those of the transport, body, trailers.
-type Answer = (u16, BTreeMap<String, Vec<String>>, Bytes, Option<BTreeMap<String, Vec<String>>>);
+pub(crate) type Answer = (u16, BTreeMap<String, Vec<String>>, Bytes, Option<BTreeMap<String, Vec<String>>>);
 
-async fn ask(addr: SocketAddr, request: hyper::Request<Body>) -> hyper::Result<Answer> {
+pub(crate) async fn ask(addr: SocketAddr, request: hyper::Request<Body>) -> hyper::Result<Answer> {
     let response = send(addr, request).await?;
     let status = response.status().as_u16();
     let headers = map(response.headers());
@@ -89,7 +95,7 @@ async fn ask(addr: SocketAddr, request: hyper::Request<Body>) -> hyper::Result<A
     Ok((status, headers, body.to_bytes(), trailers))
 }
 
-fn map(headers: &hyper::HeaderMap) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn map(headers: &hyper::HeaderMap) -> BTreeMap<String, Vec<String>> {
     let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
         if !["date", "transfer-encoding", "content-length"].contains(&name.as_str()) {
@@ -100,7 +106,7 @@ fn map(headers: &hyper::HeaderMap) -> BTreeMap<String, Vec<String>> {
     out
 }
 
-async fn get(addr: SocketAddr, path: &str) -> (u16, String) {
+pub(crate) async fn get(addr: SocketAddr, path: &str) -> (u16, String) {
     let (status, _, body, _) = ask(addr, request("GET", path, empty())).await.expect("an answer");
     (status, String::from_utf8_lossy(&body).into_owned())
 }

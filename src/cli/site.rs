@@ -1,0 +1,60 @@
+//! Opens what a configuration of the server names.
+
+use super::serve::{lowered, tls};
+use super::{Shared, io};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::host::Config;
+use crate::serve::{Options, RouteOptions, Site, SiteRoute};
+use std::path::{Path, PathBuf};
+
+/// Reads a configuration and everything it names. Says which files that was, the configuration first.
+pub(super) fn read(path: &Path, shared: &Shared) -> Result<(Options, Vec<PathBuf>)> {
+    let input = io::read(Some(path))?;
+    let text = String::from_utf8(input.bytes)
+        .map_err(|_| Diagnostic::new(Code::ConfigInvalid, "the configuration is not UTF-8").in_file(&input.name, ""))?;
+    let site = Site::parse(&input.name, &text)?;
+    // What a configuration names lies beside it.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut files = vec![path.to_path_buf()];
+    let mut routes = Vec::with_capacity(site.routes.len());
+    for route in site.routes {
+        files.push(folder.join(&route.module));
+        routes.push(open(route, folder, shared)?);
+    }
+    let default = Options::new(routes);
+    let options = Options {
+        listen: site.listen,
+        tls: site.tls.map(|(cert, key)| tls(&folder.join(cert), &folder.join(key))).transpose()?,
+        admin: site.admin,
+        healthz: site.healthz,
+        connections: site.connections.unwrap_or(default.connections),
+        head_time: site.head_time.unwrap_or(default.head_time),
+        stall_time: site.stall_time.unwrap_or(default.stall_time),
+        drain: site.drain.unwrap_or(default.drain),
+        ..default
+    };
+    Ok((options, files))
+}
+
+fn open(route: SiteRoute, folder: &Path, shared: &Shared) -> Result<RouteOptions> {
+    let (input, kind) = io::read_wasm(Some(&folder.join(&route.module)))?;
+    let module = lowered(&input, kind, shared)?;
+    let default = Config::default();
+    let config = Config {
+        env: route.env,
+        args: vec!["app".to_owned()],
+        handles: route.handles.unwrap_or(default.handles),
+        ..default
+    };
+    Ok(RouteOptions {
+        name: input.name,
+        pattern: route.pattern,
+        module,
+        mode: route.mode,
+        engine: route.engine.unwrap_or_default(),
+        policy: route.policy,
+        limits: route.limits,
+        requests: route.requests,
+        config,
+    })
+}

@@ -1,7 +1,7 @@
 //! `lowlift serve`: answer HTTP with a component or core module.
 
 use super::{Outcome, Run, Shared, io, site};
-use crate::adapt::{FileKind, PREVIEW1, survey};
+use crate::adapt::FileKind;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::engine::{EngineKind, Limits};
 use crate::host::Config;
@@ -239,13 +239,6 @@ pub(super) fn lowered(input: &io::Input, kind: FileKind, shared: &Shared) -> Res
         shared.note(super::link::summary(&linked.report));
         return Ok(linked.wasm);
     }
-    let survey = survey(&input.bytes).map_err(|e| e.in_file(&input.name, "core module"))?;
-    if survey.imported_from(PREVIEW1).next().is_some() {
-        return Err(Diagnostic::new(Code::AdapterNotSupplied, "this is a preview1 module, which needs an adapter")
-            .in_file(&input.name, survey.describe())
-            .fact("needs", survey.imported_from(PREVIEW1).collect::<Vec<_>>().join(", "))
-            .hint(format!("`lowlift adapt {} -o app.component.wasm`, then serve that", input.name)));
-    }
     Ok(input.bytes.clone())
 }
 
@@ -306,10 +299,10 @@ pub(super) fn log_to_stderr(shared: &Shared, access: AccessLog) {
 }
 
 /// A line that moves while something takes long; hidden when standard error is no terminal.
-struct Spinner(ProgressBar);
+pub(super) struct Spinner(ProgressBar);
 
 impl Spinner {
-    fn start(shared: &Shared, text: String) -> Spinner {
+    pub(super) fn start(shared: &Shared, text: String) -> Spinner {
         let bar = if shared.quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
         bar.set_style(ProgressStyle::default_spinner());
         bar.set_message(text);

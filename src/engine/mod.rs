@@ -1,13 +1,24 @@
 //! One small trait over core engines. An engine compiles a module and links it with the host's functions; a [`Program`]
 //! makes instances of it, and an [`Instance`] runs calls, one after the other.
 
+mod budget;
+mod cache;
+mod link;
 mod meter;
+mod outline;
+#[cfg(feature = "engine-wasmi")]
+mod start;
+#[cfg(feature = "engine-wasmi")]
+pub mod wasmi;
 #[cfg(feature = "engine-wasmtime")]
 pub mod wasmtime;
 
+pub use cache::Cache;
 pub use meter::Meter;
 
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::Result;
+#[cfg(not(all(feature = "engine-wasmtime", feature = "engine-wasmi")))]
+use crate::diagnostic::{Code, Diagnostic};
 use crate::host::{State, Trap};
 use std::pin::Pin;
 use std::time::Duration;
@@ -36,14 +47,33 @@ impl EngineKind {
     }
 }
 
+/// How to load a module.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// On which engine.
+    pub engine: EngineKind,
+    /// What an instance may use.
+    pub limits: Limits,
+    /// Where compiled code is kept; nowhere, by default.
+    pub cache: Cache,
+}
+
+/// [`load_with`], without a cache.
+pub fn load(engine: EngineKind, wasm: &[u8], exports: &[&str], limits: Limits) -> Result<Box<dyn Program>> {
+    load_with(&LoadOptions { engine, limits, cache: Cache::disabled() }, wasm, exports)
+}
+
 /// Compiles a core module and links it with the host. `exports` are the names that tasks can call; the module need not
 /// have all of them. All imports that the host does not provide are listed in one diagnostic.
-pub fn load(engine: EngineKind, wasm: &[u8], exports: &[&str], limits: Limits) -> Result<Box<dyn Program>> {
-    match engine {
+pub fn load_with(options: &LoadOptions, wasm: &[u8], exports: &[&str]) -> Result<Box<dyn Program>> {
+    match options.engine {
         #[cfg(feature = "engine-wasmtime")]
-        EngineKind::Wasmtime => Ok(Box::new(wasmtime::load(wasm, exports, limits)?)),
+        EngineKind::Wasmtime => Ok(Box::new(wasmtime::load(wasm, exports, options)?)),
+        #[cfg(feature = "engine-wasmi")]
+        EngineKind::Wasmi => Ok(Box::new(wasmi::load(wasm, exports, options)?)),
+        #[cfg(not(all(feature = "engine-wasmtime", feature = "engine-wasmi")))]
         absent => {
-            let _ = (wasm, exports, limits);
+            let _ = (wasm, exports);
             Err(Diagnostic::new(Code::NoEngine, format!("the engine {} is not built in", absent.name()))
                 .hint(format!("build with `--features engine-{}`", absent.name())))
         }
@@ -122,6 +152,6 @@ pub trait Instance: Send {
     fn run(self: Box<Self>, task: Task) -> Running;
     /// The host's side.
     fn state(&mut self) -> &mut State;
-    /// Bytes of linear memory, of all its memories that are exported.
+    /// Bytes of linear memory, of all its memories together.
     fn memory(&mut self) -> u64;
 }

@@ -1,7 +1,9 @@
 //! wasmtime by its core API, with pooled instances and copy-on-write memory. Its component model is not built in.
 
-use super::{Finished, Instance, Limits, Meter, Program, Running, Task};
-use crate::abi::{CoreSignature, ImportName, Table};
+use super::budget::Budget;
+use super::outline::{Entry, Outline};
+use super::{Finished, Instance, Limits, LoadOptions, Meter, Program, Running, Task, link};
+use crate::abi::{Core, ImportName, Table};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::host::call::{Invocation, Need, Slots};
 use crate::host::value::Allocation;
@@ -12,9 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{
-    Caller, Config, Engine, ExternType, Func, FuncType, InstanceAllocationStrategy, InstancePre, Linker, Memory,
-    Module, ModuleExport, PoolingAllocationConfig, Store, StoreLimits, StoreLimitsBuilder, TypedFunc, UpdateDeadline,
-    Val, ValType,
+    Caller, Config, Engine, Func, FuncType, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
+    ModuleExport, PoolingAllocationConfig, Store, TypedFunc, UpdateDeadline, Val, ValType,
 };
 
 /// How often a running guest is interrupted to look at its deadline and let others run.
@@ -45,7 +46,7 @@ impl std::fmt::Debug for WasmtimeProgram {
 
 /// Exports by index, so that no name is looked up per request.
 struct Exports {
-    tasks: Vec<Option<ModuleExport>>,
+    tasks: Vec<Option<(Entry, ModuleExport)>>,
     memory: Option<ModuleExport>,
     realloc: Option<ModuleExport>,
     initialize: Option<ModuleExport>,
@@ -57,7 +58,7 @@ type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
 /// What a store holds.
 struct Data {
     state: State,
-    limits: StoreLimits,
+    budget: Budget,
     memory: Option<Memory>,
     realloc: Option<Realloc>,
     /// Cleared while the guest's `cabi_realloc` runs, which may not call out (*may_leave*).
@@ -66,44 +67,49 @@ struct Data {
 
 /// Compiles a core module and links it. `exports` are the names that tasks can call; the module need not have all of
 /// them. All imports that the host does not provide are listed in one diagnostic.
-pub fn load(wasm: &[u8], exports: &[&str], limits: Limits) -> Result<WasmtimeProgram> {
-    let config = configure(wasm, limits)?;
+pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<WasmtimeProgram> {
+    let outline = Outline::read(wasm)?;
+    let wasi = wasi()?;
+    let imports = link::resolve(&outline, wasi)?;
+    outline.check(&options.limits)?;
     let refused = |e: wasmtime::Error| {
         Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(format!("{e:#}"))
     };
-    let engine = Engine::new(&config).map_err(refused)?;
+    let engine = Engine::new(&configure(&outline, options.limits)).map_err(refused)?;
     let module = Module::new(&engine, wasm).map_err(refused)?;
+    let mut linker = Linker::new(&engine);
+    for (name, function) in imports {
+        define(&mut linker, name, function, &wasi.table)
+            .map_err(|e| Diagnostic::new(Code::Internal, "a function cannot be linked").cause(e))?;
+    }
     let exports = Exports {
-        tasks: exports.iter().map(|name| module.get_export_index(name)).collect(),
+        tasks: tasks(&outline, exports, &module),
         memory: module.get_export_index("memory"),
         realloc: module.get_export_index("cabi_realloc"),
         initialize: module.get_export_index("_initialize"),
     };
-    let pre = link(&engine, &module)?.instantiate_pre(&module).map_err(refused)?;
+    let pre = linker.instantiate_pre(&module).map_err(refused)?;
     tick(&engine).map_err(|e| Diagnostic::new(Code::Internal, "the clock thread cannot start").cause(e))?;
-    Ok(WasmtimeProgram(Arc::new(Shared { pre, exports, limits })))
+    Ok(WasmtimeProgram(Arc::new(Shared { pre, exports, limits: options.limits })))
+}
+
+/// Whether this engine would take a module.
+#[cfg(feature = "engine-wasmi")]
+pub(super) fn takes(wasm: &[u8]) -> bool {
+    Engine::new(Config::new().wasm_memory64(false)).is_ok_and(|engine| Module::validate(&engine, wasm).is_ok())
+}
+
+fn tasks(outline: &Outline, exports: &[&str], module: &Module) -> Vec<Option<(Entry, ModuleExport)>> {
+    let entries = outline.entries(exports).into_iter();
+    entries.map(|entry| entry.and_then(|e| module.get_export_index(&e.name).map(|index| (e, index)))).collect()
 }
 
 /// Sizes the pool from the module: the allocator refuses what does not fit its slots.
-fn configure(wasm: &[u8], limits: Limits) -> Result<Config> {
-    let (mut tables, mut elements, mut memories, mut memory) = (0, 0, 0, 0u64);
-    for payload in wasmparser::Parser::new(0).parse_all(wasm) {
-        match payload.map_err(|e| Diagnostic::invalid_wasm(&e))? {
-            wasmparser::Payload::TableSection(section) => {
-                for table in section.into_iter().flatten() {
-                    tables += 1;
-                    elements = elements.max(table.ty.initial);
-                }
-            }
-            wasmparser::Payload::MemorySection(section) => {
-                for ty in section.into_iter().flatten() {
-                    memories += 1;
-                    memory = memory.max(ty.initial.saturating_mul(64 << 10));
-                }
-            }
-            _ => {}
-        }
-    }
+fn configure(outline: &Outline, limits: Limits) -> Config {
+    let count = |of: &[u64]| u32::try_from(of.len()).unwrap_or(u32::MAX);
+    let (tables, memories) = (count(&outline.tables), count(&outline.memories));
+    let memory = outline.memories.iter().copied().max().unwrap_or(0);
+    let elements = outline.tables.iter().copied().max().unwrap_or(0);
     let resident = if memory <= RESIDENT { usize::try_from(memory).unwrap_or(0) } else { 0 };
     let elements = usize::try_from(elements).unwrap_or(usize::MAX);
     let mut pool = PoolingAllocationConfig::new();
@@ -127,7 +133,7 @@ fn configure(wasm: &[u8], limits: Limits) -> Result<Config> {
         .max_wasm_stack(limits.stack)
         .async_stack_size(limits.stack.saturating_add(HOST_STACK))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    Ok(config)
+    config
 }
 
 /// Advances the epoch until the engine is gone.
@@ -143,65 +149,14 @@ fn tick(engine: &Engine) -> std::io::Result<()> {
     Ok(())
 }
 
-fn link(engine: &Engine, module: &Module) -> Result<Linker<Data>> {
-    let wasi = wasi()?;
-    let mut linker = Linker::new(engine);
-    let mut unresolved = Vec::new();
-    for import in module.imports() {
-        let name = ImportName { module: import.module().to_owned(), name: import.name().to_owned() };
-        let ExternType::Func(ty) = import.ty() else {
-            unresolved.push(Diagnostic::new(Code::Unresolved, format!("`{name}` is not a function")));
-            continue;
-        };
-        match wasi.find(&name, signature(&ty).as_ref()) {
-            Ok(function) => define(&mut linker, &name, ty, function, &wasi.table)
-                .map_err(|e| Diagnostic::new(Code::Internal, "a function cannot be linked").cause(e))?,
-            Err(error) => unresolved.push(error),
-        }
-    }
-    match unresolved.len() {
-        0 => Ok(linker),
-        1 => Err(unresolved.remove(0)),
-        n => {
-            let preview1 = module.imports().any(|i| i.module() == crate::adapt::PREVIEW1);
-            Err(list(&unresolved, n, preview1))
-        }
-    }
-}
-
-fn list(unresolved: &[Box<Diagnostic>], n: usize, preview1: bool) -> Box<Diagnostic> {
-    let mut all = Diagnostic::new(Code::Unresolved, format!("{n} imports are not provided"));
-    for error in unresolved {
-        let hint = error.hints.first().map(|h| format!(" ({h})")).unwrap_or_default();
-        all = all.fact("import", format!("{}{hint}", error.message));
-    }
-    if preview1 {
-        return all.hint("this is a preview1 module: `lowlift adapt` wraps it into a component");
-    }
-    all.hint("`lowlift check … --against wasi` shows wanted and provided signatures")
-}
-
-fn signature(ty: &FuncType) -> Option<CoreSignature> {
-    let core = |ty: ValType| match ty {
-        ValType::I32 => Some(crate::abi::Core::I32),
-        ValType::I64 => Some(crate::abi::Core::I64),
-        ValType::F32 => Some(crate::abi::Core::F32),
-        ValType::F64 => Some(crate::abi::Core::F64),
-        _ => None,
-    };
-    let params = ty.params().map(core).collect::<Option<Vec<_>>>()?;
-    let results = ty.results().map(core).collect::<Option<Vec<_>>>()?;
-    Some(CoreSignature { params, results })
-}
-
 /// Functions that neither wait nor call the guest back run on the guest's own stack; the others suspend it.
 fn define(
     linker: &mut Linker<Data>,
     name: &ImportName,
-    ty: FuncType,
     function: &'static Function,
     table: &'static Table<'static>,
 ) -> wasmtime::Result<()> {
+    let ty = FuncType::new(linker.engine(), types(&function.core.params), types(&function.core.results));
     if function.blocks || function.needs.realloc {
         linker.func_new_async(&name.module, &name.name, ty, move |mut caller, params, results| {
             Box::new(async move {
@@ -234,37 +189,40 @@ fn define(
                     give(bits, function, results);
                     Ok(())
                 }
-                _ => Err(Trap::new("a function that must not wait waited").into()),
+                _ => Err(link::waited().into()),
             }
         })?;
     }
     Ok(())
 }
 
+fn types(core: &[Core]) -> impl Iterator<Item = ValType> + '_ {
+    core.iter().map(|core| match core {
+        Core::I32 => ValType::I32,
+        Core::I64 => ValType::I64,
+        Core::F32 => ValType::F32,
+        Core::F64 => ValType::F64,
+    })
+}
+
 fn slots(caller: &Caller<'_, Data>, params: &[Val]) -> Result<Slots, Trap> {
-    if !caller.data().may_leave {
-        return Err(Trap::new("`cabi_realloc` called an import"));
-    }
-    let mut slots = [0; 17];
-    for (slot, param) in slots.iter_mut().zip(params) {
-        *slot = match param {
-            Val::I32(v) => u64::from(v.cast_unsigned()),
-            Val::I64(v) => v.cast_unsigned(),
-            Val::F32(bits) => u64::from(*bits),
-            Val::F64(bits) => *bits,
-            _ => 0,
-        };
-    }
-    Ok(slots)
+    let bits = |param: &Val| match param {
+        Val::I32(v) => u64::from(v.cast_unsigned()),
+        Val::I64(v) => v.cast_unsigned(),
+        Val::F32(bits) => u64::from(*bits),
+        Val::F64(bits) => *bits,
+        _ => 0,
+    };
+    link::slots(caller.data().may_leave, params.iter().map(bits))
 }
 
 fn give(bits: Option<u64>, function: &Function, results: &mut [Val]) {
     if let (Some(bits), Some(result)) = (bits, results.first_mut()) {
         let low = crate::host::value::pointer(bits);
         *result = match function.core.results.first() {
-            Some(crate::abi::Core::I64) => Val::I64(bits.cast_signed()),
-            Some(crate::abi::Core::F32) => Val::F32(low),
-            Some(crate::abi::Core::F64) => Val::F64(bits),
+            Some(Core::I64) => Val::I64(bits.cast_signed()),
+            Some(Core::F32) => Val::F32(low),
+            Some(Core::F64) => Val::F64(bits),
             _ => Val::I32(low.cast_signed()),
         };
     }
@@ -295,7 +253,7 @@ async fn allocate(caller: &mut Caller<'_, Data>, wanted: &[Allocation]) -> wasmt
         Some(realloc) => realloc.clone(),
         None => {
             let export = caller.get_export("cabi_realloc").and_then(wasmtime::Extern::into_func);
-            let func = export.ok_or_else(|| Trap::new("the guest exports no `cabi_realloc`"))?;
+            let func = export.ok_or_else(link::no_realloc)?;
             func.typed(&*caller)?
         }
     };
@@ -320,10 +278,9 @@ struct WasmtimeInstance {
 impl Program for WasmtimeProgram {
     fn instance(&self, state: State) -> Box<dyn Instance> {
         let limits = &self.0.limits;
-        let limits = StoreLimitsBuilder::new().memory_size(limits.memory).table_elements(limits.table).build();
-        let data = Data { state, limits, memory: None, realloc: None, may_leave: true };
+        let data = Data { state, budget: Budget::new(limits), memory: None, realloc: None, may_leave: true };
         let mut store = Store::new(self.0.pre.module().engine(), data);
-        store.limiter(|data| &mut data.limits);
+        store.limiter(|data| &mut data.budget);
         Box::new(WasmtimeInstance { shared: self.0.clone(), store, instance: None })
     }
 
@@ -362,7 +319,7 @@ impl Instance for WasmtimeInstance {
     }
 
     fn memory(&mut self) -> u64 {
-        self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
+        self.store.data().budget.used() as u64
     }
 }
 
@@ -373,12 +330,13 @@ impl WasmtimeInstance {
             None => self.start().await?,
         };
         let Some(export) = task.export else { return Ok(None) };
-        let export = self.shared.exports.tasks.get(export).and_then(Option::as_ref);
-        let func = export.and_then(|export| func(&instance, &mut self.store, export));
-        let func = func.ok_or_else(|| Trap::new("the module does not export what is to be called"))?;
+        let entry = self.shared.exports.tasks.get(export).and_then(Option::as_ref);
+        let (entry, export) = entry.ok_or_else(link::no_export)?;
+        let has_result = entry.result(task.args.len())?.is_some();
+        let func = func(&instance, &mut self.store, export).ok_or_else(link::no_export)?;
         let params: Vec<Val> = task.args.iter().map(|&v| Val::I32(v.cast_signed())).collect();
         let mut results = [Val::I32(0)];
-        let results = &mut results[..func.ty(&self.store).results().len().min(1)];
+        let results = &mut results[..usize::from(has_result)];
         func.call_async(&mut self.store, &params, results).await?;
         Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned))
     }

@@ -36,6 +36,11 @@ impl Invocation {
         Invocation { function, table, slots }
     }
 
+    /// What is called.
+    pub fn function(&self) -> &'static Function {
+        self.function
+    }
+
     /// Lifts the arguments and runs the function up to the first need.
     pub fn begin(&self, state: &mut State, memory: &mut GuestMemory<'_>) -> Result<Need, Trap> {
         let step = match &self.function.form {

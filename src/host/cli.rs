@@ -1,4 +1,4 @@
-//! `wasi:cli`: environment, exit, standard streams. No stream is a terminal.
+//! `wasi:cli`: environment, exit, standard streams.
 
 use super::handles::Resource;
 use super::io::{Empty, InputStream, OutputStream, SharedSink, SharedSource, Sink, StreamError};
@@ -36,9 +36,6 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
             let stderr = s.stdio.stderr();
             push_sink(s, stderr)
         },
-        ("wasi:cli/terminal-stdin", "get-terminal-stdin")
-        | ("wasi:cli/terminal-stdout", "get-terminal-stdout")
-        | ("wasi:cli/terminal-stderr", "get-terminal-stderr") => |_, _| done(Value::option(None::<Value>)),
         _ => return None,
     })
 }

@@ -28,17 +28,21 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
 
 impl State {
     /// The guest's clock starts when the guest does: how long the host has been up is not its business.
-    fn nanoseconds(&self) -> u64 {
+    pub(super) fn nanoseconds(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
 fn after(state: &mut State, nanoseconds: u64) -> Result<Step, Trap> {
+    let index = state.handles.push(Resource::Pollable(Pollable::At(later(nanoseconds))), None)?;
+    done(index)
+}
+
+/// In so many nanoseconds.
+pub(super) fn later(nanoseconds: u64) -> Instant {
     let at = Instant::now().checked_add(Duration::from_nanos(nanoseconds));
     // Beyond the end of time: no request lasts that long.
-    let at = at.unwrap_or_else(|| Instant::now() + Duration::from_secs(u32::MAX.into()));
-    let index = state.handles.push(Resource::Pollable(Pollable::At(at)), None)?;
-    done(index)
+    at.unwrap_or_else(|| Instant::now() + Duration::from_secs(u32::MAX.into()))
 }
 
 fn datetime(duration: Duration) -> Value {

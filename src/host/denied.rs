@@ -1,6 +1,6 @@
-//! What a guest may import and is never granted: files, sockets, terminals, answers from other servers.
+//! What a guest may import and is never granted: sockets, answers from other servers.
 //!
-//! No directory is preopened, no socket can be created and no request leaves, so none of these resources ever exists; a function that takes
+//! No socket can be created and no request leaves, so none of these resources ever exists; a function that takes
 //! one can only be called with a handle that is not there, which traps as it would anywhere.
 
 use super::handles::{Network, Resource};
@@ -13,11 +13,6 @@ const ACCESS_DENIED: u32 = 1;
 
 pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
     Some(match (interface, name) {
-        ("wasi:filesystem/preopens", "get-directories") => |_, _| done(Value::List(Vec::new())),
-        ("wasi:filesystem/types", "filesystem-error-code") => |s, a| {
-            s.handles.get::<IoError>(handle(a, 0)?)?;
-            done(Value::option(None::<Value>))
-        },
         ("wasi:sockets/instance-network", "instance-network") => |s, _| {
             let network = s.push(Resource::Network(Network))?;
             done(network)
@@ -35,17 +30,10 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
             s.handles.get::<Network>(handle(a, 0)?)?;
             done(Value::err(Value::case(ACCESS_DENIED)))
         },
-        (interface, name)
-            if interface.starts_with("wasi:filesystem/")
-                || interface.starts_with("wasi:sockets/")
-                || interface.starts_with("wasi:cli/terminal-")
-                || name.contains("incoming-response") =>
-        {
-            |_, a| {
-                let index = a.first().and_then(|v| v.u32().ok()).unwrap_or_default();
-                Err(Trap::new(format!("handle {index} does not exist")))
-            }
-        }
+        (interface, name) if interface.starts_with("wasi:sockets/") || name.contains("incoming-response") => |_, a| {
+            let index = a.first().and_then(|v| v.u32().ok()).unwrap_or_default();
+            Err(Trap::new(format!("handle {index} does not exist")))
+        },
         _ => return None,
     })
 }

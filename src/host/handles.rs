@@ -1,11 +1,13 @@
 //! The guest's resources: one table per instance (*Canonical ABI Explainer*, *Table State*).
 
 use super::Trap;
+use super::files::{Descriptor, DirectoryEntryStream};
 use super::http::{
     Fields, FutureTrailers, IncomingBody, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse,
     RequestOptions, ResponseOutparam,
 };
 use super::io::{InputStream, IoError, OutputStream, Pollable};
+use super::terminals::{TerminalInput, TerminalOutput};
 use std::task::{Context, Poll};
 
 /// What pollables of a resource wait for; most are always ready.
@@ -95,6 +97,10 @@ resources! {
         Fields "fields",
         RequestOptions "request-options",
         Network "network",
+        Descriptor "descriptor",
+        DirectoryEntryStream "directory-entry-stream",
+        TerminalInput "terminal-input",
+        TerminalOutput "terminal-output",
     }
     request {
         IncomingRequest "incoming-request",
@@ -112,6 +118,10 @@ impl Ready for Pollable {}
 impl Ready for Fields {}
 impl Ready for RequestOptions {}
 impl Ready for Network {}
+impl Ready for Descriptor {}
+impl Ready for DirectoryEntryStream {}
+impl Ready for TerminalInput {}
+impl Ready for TerminalOutput {}
 impl Ready for IncomingRequest {}
 impl Ready for IncomingBody {}
 impl Ready for OutgoingRequest {}

@@ -2,18 +2,21 @@
 //! and is told what to return, what to wait for, or what to have the guest allocate.
 //!
 //! [`wasi`] lists the functions with their canonical form from the ABI table, [`value`] lifts and lowers by it, [`handles`]
-//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`] and [`http`] implement the functions;
-//! [`denied`] answers for what is never granted: files and sockets.
+//! holds the guest's resources. The rooms [`io`], [`clocks`], [`random`], [`cli`], [`terminals`], [`files`] and [`http`] implement the functions;
+//! [`denied`] answers for what is never granted: sockets.
 
 pub mod call;
 mod cli;
 mod clocks;
 mod denied;
+pub mod files;
 mod handles;
 pub mod http;
 pub mod io;
 mod memory;
+pub mod preview1;
 mod random;
+mod terminals;
 pub mod value;
 pub mod wasi;
 
@@ -88,14 +91,16 @@ pub struct Config {
     pub env: Vec<(String, String)>,
     /// Arguments, the first of which is the program's name.
     pub args: Vec<String>,
+    /// Directories.
+    pub dirs: Vec<files::Preopen>,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
 }
 
 impl Default for Config {
-    /// No environment, no arguments, 4,000 handles.
+    /// No environment, no arguments, no directories, 4,000 handles.
     fn default() -> Self {
-        Config { env: Vec::new(), args: Vec::new(), handles: 4_000 }
+        Config { env: Vec::new(), args: Vec::new(), dirs: Vec::new(), handles: 4_000 }
     }
 }
 
@@ -107,13 +112,22 @@ pub struct State {
     /// Standard streams.
     pub stdio: Stdio,
     config: Arc<Config>,
+    background: files::Background,
     started: Instant,
+    fds: Option<preview1::Fds>,
 }
 
 impl State {
     /// A host without any resource.
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
-        State { handles: Handles::new(config.handles), stdio, config, started: Instant::now() }
+        State {
+            handles: Handles::new(config.handles),
+            stdio,
+            config,
+            background: files::Background::default(),
+            started: Instant::now(),
+            fds: None,
+        }
     }
 
     fn push(&mut self, resource: Resource) -> Result<Value, Trap> {

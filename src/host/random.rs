@@ -34,6 +34,6 @@ fn word() -> Result<u64, Trap> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-fn fill(bytes: &mut [u8]) -> Result<(), Trap> {
+pub(super) fn fill(bytes: &mut [u8]) -> Result<(), Trap> {
     getrandom::fill(bytes).map_err(|e| Trap::new(format!("the system gives no random bytes: {e}")))
 }

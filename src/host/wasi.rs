@@ -1,11 +1,14 @@
 //! The functions of WASI 0.2 with their canonical form, by interface track: any 0.2.x version finds them.
 
-use super::{RawRun, Run, cli, clocks, denied, http, io, random};
+use super::{RawRun, Run, cli, clocks, denied, files, http, io, preview1, random, terminals};
 use crate::abi::{Abi, CoreSignature, ImportName, Needs, Signature, Table, Track};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::wit::{Gates, Loaded, built_in};
 use std::collections::HashMap;
 use std::sync::LazyLock;
+
+/// The release before preview1, which this host does not provide.
+const SNAPSHOT_ZERO: &str = "wasi_unstable";
 
 /// A WASI function as the host knows it.
 #[derive(Debug)]
@@ -62,7 +65,9 @@ fn build() -> Result<Wasi> {
                 let (track, version) = Track::of(&function.name.module);
                 // An interface that only guests provide has no implementation here.
                 let Some(run) = implementation(&track.interface, &function.name.name) else { continue };
-                let blocks = track.interface.starts_with("wasi:io/") && io::blocks(&function.name.name);
+                let name = &function.name.name;
+                let blocks = track.interface.starts_with("wasi:io/") && io::blocks(name)
+                    || files::blocks(&track.interface, name);
                 let version = version.unwrap_or(semver::Version::new(0, 0, 0));
                 let form = match function.call() {
                     Some((_, signature)) => Form::Canonical(signature.clone(), run),
@@ -74,6 +79,16 @@ fn build() -> Result<Wasi> {
             }
         }
     }
+    for function in preview1::FUNCTIONS {
+        let entry = Function {
+            core: function.signature(),
+            form: Form::Raw(function.run),
+            needs: Needs { memory: true, realloc: false },
+            blocks: function.blocks,
+            version: semver::Version::new(0, 0, 0),
+        };
+        functions.insert((Track::of(preview1::MODULE).0, function.name.to_owned()), entry);
+    }
     Ok(Wasi { table, functions })
 }
 
@@ -82,6 +97,8 @@ fn implementation(interface: &str, name: &str) -> Option<Run> {
         .or_else(|| clocks::function(interface, name))
         .or_else(|| random::function(interface, name))
         .or_else(|| cli::function(interface, name))
+        .or_else(|| terminals::function(interface, name))
+        .or_else(|| files::function(interface, name))
         .or_else(|| http::function(interface, name))
         .or_else(|| denied::function(interface, name))
 }
@@ -104,8 +121,8 @@ impl Wasi {
 
     fn unresolved(&self, name: &ImportName, track: &Track) -> Box<Diagnostic> {
         let error = Diagnostic::new(Code::Unresolved, format!("`{name}` is not provided"));
-        if name.module == crate::adapt::PREVIEW1 {
-            return error.hint("this is a preview1 module: `lowlift adapt` wraps it, and `serve` takes the component");
+        if name.module == SNAPSHOT_ZERO {
+            return error.hint("`wasi_unstable` is the release before preview1: rebuild for `wasi_snapshot_preview1`");
         }
         let of_interface = self.functions.keys().filter(|(t, _)| t == track).map(|(_, f)| f.as_str());
         if let Some(near) = nearest(&name.name, of_interface) {
@@ -113,8 +130,11 @@ impl Wasi {
         }
         let other = self.functions.iter().find(|((t, _), _)| t.interface == track.interface);
         match other {
-            Some(((_, _), function)) => error.hint(format!("this host has version {} of it", function.version)),
-            None => error,
+            // Preview1 has no versions.
+            Some((other, function)) if other.0.track.is_some() => {
+                error.hint(format!("this host has version {} of it", function.version))
+            }
+            _ => error,
         }
     }
 }

@@ -149,16 +149,20 @@ fn wait_input(
     length: u64,
     then: fn(&mut State, u32, u64) -> Result<Step, Trap>,
 ) -> Result<Step, Trap> {
-    state.handles.get::<InputStream>(stream)?;
+    let source = &mut state.handles.get_mut::<InputStream>(stream)?.0;
     if length == 0 {
         return then(state, stream, length);
     }
+    source.want(at_once(length));
     Ok(Step::wait(vec![Pollable::Resource(stream)], move |s| then(s, stream, length)))
 }
 
 fn take(state: &mut State, stream: u32, length: u64) -> Result<Result<Bytes, StreamError>, Trap> {
-    let most = usize::try_from(length.min(MAX_READ)).unwrap_or_default();
-    Ok(state.handles.get_mut::<InputStream>(stream)?.0.read(most))
+    Ok(state.handles.get_mut::<InputStream>(stream)?.0.read(at_once(length)))
+}
+
+fn at_once(length: u64) -> usize {
+    usize::try_from(length.min(MAX_READ)).unwrap_or_default()
 }
 
 fn read(state: &mut State, stream: u32, length: u64) -> Result<Step, Trap> {

@@ -1,5 +1,6 @@
 //! `wasi:io/poll`.
 
+use super::{Sink, Source};
 use crate::host::handles::Resource;
 use crate::host::value::Value;
 use crate::host::{Run, State, Step, Trap, arg, done, handle, nothing};
@@ -16,6 +17,12 @@ pub enum Pollable {
     At(Instant),
     /// Ready when the resource behind a handle is; the pollable is its child.
     Resource(u32),
+    /// Ready when standard input can be read.
+    Stdin,
+    /// Ready when standard output takes bytes.
+    Stdout,
+    /// Ready when standard error takes bytes.
+    Stderr,
 }
 
 /// Pollables of which at least one must become ready.
@@ -86,6 +93,9 @@ impl State {
             Pollable::At(at) if Instant::now() >= at => Poll::Ready(()),
             Pollable::At(_) => Poll::Pending,
             Pollable::Resource(index) => self.handles.poll_ready(index, cx),
+            Pollable::Stdin => self.stdio.stdin().poll_ready(cx),
+            Pollable::Stdout => self.stdio.stdout().poll_ready(cx),
+            Pollable::Stderr => self.stdio.stderr().poll_ready(cx),
         }
     }
 }

@@ -44,6 +44,8 @@ impl From<std::io::Error> for StreamError {
 pub trait Source: Send {
     /// Ready when there are bytes, an error, or the end; until then `cx` is woken when that changes.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// The guest is about to wait for at most this many bytes, so that a source that reads ahead reads no more.
+    fn want(&mut self, _: usize) {}
     /// What is there now, at most `most` bytes. Never waits: no bytes mean that there are none yet.
     fn read(&mut self, most: usize) -> Result<Bytes, StreamError>;
 }
@@ -75,6 +77,10 @@ pub(in crate::host) fn lock<T: ?Sized>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<T: Source + ?Sized> Source for Arc<Mutex<T>> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         lock(self).poll_ready(cx)
+    }
+
+    fn want(&mut self, length: usize) {
+        lock(self).want(length);
     }
 
     fn read(&mut self, most: usize) -> Result<Bytes, StreamError> {

@@ -137,10 +137,8 @@ fn lowered(input: &io::Input, kind: FileKind, shared: &Shared) -> Result<Vec<u8>
 fn entry(survey: &Survey) -> Result<&str> {
     let run = Track { interface: "wasi:cli/run".to_owned(), track: Some("0.2".to_owned()) };
     let is_run = |name: &str| name.split_once('#').is_some_and(|(i, f)| f == "run" && Track::of(i).0 == run);
-    let wanted = [
-        ("wasi:cli/run@0.2.x#run", CoreSignature::new([], [Core::I32])),
-        ("_start", CoreSignature::new([], [])),
-    ];
+    let wanted =
+        [("wasi:cli/run@0.2.x#run", CoreSignature::new([], [Core::I32])), ("_start", CoreSignature::new([], []))];
     for (name, signature) in &wanted {
         let found = survey.exports.iter().find(|(export, _)| export == name || *name != "_start" && is_run(export));
         match found {

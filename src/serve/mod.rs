@@ -20,6 +20,7 @@ mod server;
 mod stall;
 mod trace;
 mod units;
+mod wagi;
 
 pub use cgi::CgiOptions;
 pub use config::{Site, SiteRoute};

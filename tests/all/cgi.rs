@@ -512,7 +512,7 @@ async fn bodies_that_are_too_long_are_refused() {
     let (sender, body) = channel();
     let sending = tokio::spawn(async move {
         for _ in 0..3 {
-            sender.send("Status: 200\n\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx").await.expect("the server reads");
+            sender.send("X-Field: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n").await.expect("the server reads");
         }
         sender
     });

@@ -4,8 +4,11 @@ use super::serve::{lowered, tls};
 use super::{Shared, io};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::host::Config;
+use crate::host::files::DirSpec;
+use crate::host::http::{ClientOptions, HttpClient, HttpPattern, HttpPolicy};
 use crate::serve::{Options, RouteOptions, Site, SiteRoute};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Reads a configuration and everything it names. Says which files that was, the configuration first.
 pub(super) fn read(path: &Path, shared: &Shared) -> Result<(Options, Vec<PathBuf>)> {
@@ -40,7 +43,24 @@ fn open(route: SiteRoute, folder: &Path, shared: &Shared) -> Result<RouteOptions
     let (input, kind) = io::read_wasm(Some(&folder.join(&route.module)))?;
     let module = lowered(&input, kind, shared)?;
     let default = Config::default();
+    let dir = |text: &String| {
+        let spec: DirSpec = text.parse()?;
+        DirSpec { host: folder.join(&spec.host), ..spec }.open()
+    };
+    let pattern = |text: &String| {
+        let bad = |e| Diagnostic::new(Code::ConfigInvalid, format!("`{text}` names no server: {e}"));
+        text.parse::<HttpPattern>().map_err(bad)
+    };
     let config = Config {
+        dirs: route.dirs.iter().map(dir).collect::<Result<_>>()?,
+        http: HttpPolicy::new(route.allow_http.iter().map(pattern).collect::<Result<Vec<_>>>()?),
+        client: match route.http_concurrency {
+            Some(most) => {
+                let per_instance = usize::try_from(most).unwrap_or(usize::MAX);
+                Arc::new(HttpClient::new(ClientOptions { per_instance, ..ClientOptions::default() }))
+            }
+            None => default.client.clone(),
+        },
         env: route.env,
         args: vec!["app".to_owned()],
         handles: route.handles.unwrap_or(default.handles),

@@ -75,7 +75,7 @@ impl Sink for Output {
         match parse(&head[..end]) {
             Ok(head) => {
                 match &head {
-                    Head::Response(_, fields) => self.body.expect(length(fields)),
+                    Head::Response(_, fields) => self.body.expect(length(fields), false),
                     // What follows it is not for anybody (6.2.2).
                     Head::LocalRedirect(_) => self.body.discard(),
                 }

@@ -17,10 +17,9 @@ use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -30,8 +29,6 @@ pub(super) struct Call {
     body: Option<RequestBody>,
     /// The length of the body, where the client announced it.
     length: Option<u64>,
-    /// Set when the body turned out to be longer than the limit.
-    too_long: Arc<AtomicBool>,
 }
 
 /// What comes of a run.
@@ -50,20 +47,13 @@ impl Call {
         let announced = parts.headers.contains_key(CONTENT_LENGTH) || !body.is_end_stream();
         let mut call = Call { length: body.size_hint().exact().filter(|_| announced), ..Call::without_body(parts) };
         if !body.is_end_stream() {
-            let limit = usize::try_from(route.requests.request_body).unwrap_or(usize::MAX);
-            let too_long = call.too_long.clone();
-            call.body = Some(Box::pin(Limited::new(body, limit).map_err(move |e| -> BodyError {
-                if e.is::<LengthLimitError>() {
-                    too_long.store(true, Ordering::Relaxed);
-                }
-                e
-            })));
+            call.body = Some(Box::pin(body.map_err(BodyError::from)));
         }
         Ok(call)
     }
 
     pub(super) fn without_body(parts: Parts) -> Call {
-        Call { parts, body: None, length: None, too_long: Arc::default() }
+        Call { parts, body: None, length: None }
     }
 }
 
@@ -78,10 +68,12 @@ pub(super) async fn run(route: Arc<Route>, mut record: Record, mut call: Call, c
     };
     let args = arguments(argv, &asked);
     let Ok(permit) = route.gate.enter().await else { return Outcome::Response(busy(&route, record)) };
+    let input = BodySource::new(call.body.take()).limited(route.requests.request_body);
+    let too_long = input.exceeded();
     let body = Exchange::default();
     let output = Arc::new(Mutex::new(Output::new(body.clone())));
     let stdio = Stdio {
-        stdin: Some(Arc::new(Mutex::new(BodySource::new(call.body.take())))),
+        stdin: Some(Arc::new(Mutex::new(input))),
         stdout: Some(output.clone()),
         ..Stdio::logged(route.pool.log.clone())
     };
@@ -110,7 +102,7 @@ pub(super) async fn run(route: Arc<Route>, mut record: Record, mut call: Call, c
     let limit = guest.route.requests.response_body;
     let result = finished.outcome.as_ref().ok().copied().flatten();
     let trap = guest.finish(finished, &mut record).or(result.filter(|&code| code != 0).map(Trap::Exit));
-    if call.too_long.load(Ordering::Relaxed) {
+    if too_long.is_set() {
         return Outcome::Response(plain(record, StatusCode::PAYLOAD_TOO_LARGE));
     }
     if let Some(trap) = &trap

@@ -9,13 +9,14 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use lowlift::diagnostic::Code;
-use lowlift::engine::Limits;
+use lowlift::engine::{EngineKind, Limits};
 use lowlift::host::Config;
 use lowlift::link::{Options as LinkOptions, link};
 use lowlift::serve::{CgiOptions, Mode, Options, Pattern, Policy, RequestLimits, RouteOptions, Server};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 
 const TRAP: &str = "\0";
@@ -587,4 +588,148 @@ async fn a_component_written_for_the_command_line_answers() {
     assert_eq!((status, field(&headers, "args"), body.as_str()), (200, "2", "HELLO\n"));
     assert_eq!(field(&headers, "content-type"), "TEXT/X");
     assert_eq!(ask(server.addr, request("POST", "/", full("fail"))).await.0, 500);
+}
+
+/// Prints a head and `ready`, then what it reads, by preview1.
+const PREVIEW1: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 64) "Content-Type: text/plain\n\nready\n")
+  (data (i32.const 128) "page.txt")
+  (func $say (param i32 i32)
+    (i32.store (i32.const 0) (local.get 0))
+    (i32.store (i32.const 4) (local.get 1))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+  (func $copy (param i32)
+    (loop $next
+      (i32.store (i32.const 0) (i32.const 1024))
+      (i32.store (i32.const 4) (i32.const 4096))
+      (br_if 1 (call $read (local.get 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (if (i32.load (i32.const 8))
+        (then
+          (call $say (i32.const 1024) (i32.load (i32.const 8)))
+          (br $next)))))
+  (func (export "_start")
+    (call $say (i32.const 64) (i32.const 32))
+    (call $copy (i32.const 0)))
+  (func (export "file")
+    (call $say (i32.const 64) (i32.const 26))
+    (if (call $open (i32.const 3) (i32.const 0) (i32.const 128) (i32.const 8) (i32.const 0) (i64.const 2) (i64.const 2)
+          (i32.const 0) (i32.const 16))
+      (then (call $exit (i32.const 1))))
+    (call $copy (i32.load (i32.const 16)))))"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preview1_commands_stream_on_both_engines() {
+    for engine in [EngineKind::Wasmtime, EngineKind::Wasmi] {
+        let module = wat::parse_str(PREVIEW1).expect("text");
+        let server = serve(vec![RouteOptions { module, engine, ..route("/", None) }]).await;
+        let (sender, body) = channel();
+        sender.send("first").await.expect("room");
+        let mut response = send(server.addr, request("POST", "/", body)).await;
+        let mut read = async |wanted: &str| {
+            let mut have = Vec::new();
+            while have.len() < wanted.len() {
+                have.extend_from_slice(&next(&mut response).await.expect("more").expect("no error"));
+            }
+            assert_eq!(String::from_utf8_lossy(&have), wanted, "{engine:?}");
+        };
+        read("ready\nfirst").await;
+        sender.send("second").await.expect("the server reads");
+        read("second").await;
+        drop(sender);
+        assert!(next(&mut response).await.is_none(), "a clean end");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_engine_gives_the_same_answers() {
+    let routes = [route("/pipe/...", None), route("/env/...", Some("env"))];
+    let server = serve(routes.map(|route| RouteOptions { engine: EngineKind::Wasmi, ..route }).into()).await;
+    let head = "Status: 201\n\nbody";
+    for (out, status) in [
+        (head.to_owned(), 201),
+        (TRAP.to_owned(), 500),
+        (LOOP.to_owned(), 504),
+        (EXIT_3.to_owned(), 500),
+        (EXIT_0.to_owned(), 502),
+        (format!("{head}{EXIT_3}"), 201),
+        ("Location: /env/x\n\n".to_owned(), 200),
+    ] {
+        assert_eq!(output(&server, out.clone()).await.0, status, "{out:?}");
+    }
+    let head = "Content-Type: text/x\n\nbody";
+    for (end, clean) in [(TRAP, false), (LOOP, false), (EXIT_3, true), ("more", true)] {
+        assert_eq!(begun(&server, head, end).await, clean, "{end:?}");
+    }
+}
+
+/// What `lowlift serve` is told to serve, and where it says that it does.
+async fn command_line(folder: &std::path::Path, file: &str) -> (tokio::process::Child, SocketAddr) {
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_lowlift"))
+        .args(["serve", file, "--addr", "127.0.0.1:0"])
+        .current_dir(folder)
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut said = String::new();
+    while let Some(line) = lines.next_line().await.expect("text") {
+        if let Some((_, address)) = line.split_once(" on http://") {
+            // What else it says must not make it wait.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return (child, address.trim_end_matches('/').parse().expect("an address"));
+        }
+        said.push_str(&line);
+    }
+    panic!("it serves nothing: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn modules_toml_is_served_with_paths_from_its_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join("app").join(name);
+    std::fs::create_dir_all(path("site")).expect("writable");
+    std::fs::write(path("site/page.txt"), "a page\n").expect("writable");
+    std::fs::write(path("echo.wat"), PREVIEW1).expect("writable");
+    std::fs::write(path("env.wasm"), program("")).expect("writable");
+    let modules = r#"
+        [[module]]
+        route = "/echo/..."
+        module = "echo.wat"
+        [[module]]
+        route = "/file"
+        module = "file:echo.wat"
+        entrypoint = "file"
+        volumes = { "/data" = "site" }
+        [[module]]
+        route = "/denied"
+        module = "echo.wat"
+        entrypoint = "file"
+        [[module]]
+        route = "/..."
+        module = "env.wasm"
+        entrypoint = "env"
+        argv = "x ${ARGS}"
+        environment.MINE = "yes"
+    "#;
+    std::fs::write(path("modules.toml"), modules).expect("writable");
+    let (_child, addr) = command_line(folder.path(), "app/modules.toml").await;
+    let get = async |path: &str| {
+        let (status, _, body) = ask(addr, request("GET", path, Empty::new().boxed())).await;
+        (status, body)
+    };
+    assert_eq!(get("/healthz").await.0, 200);
+    assert_eq!(get("/echo/any").await, (200, "ready\n".to_owned()));
+    assert_eq!(get("/file").await, (200, "a page\n".to_owned()));
+    assert_eq!(get("/denied").await, (200, String::new()), "the head was complete, and no directory is given");
+    let (_, env) = get("/other?a=1").await;
+    for line in ["arg x", "arg a=1", "MINE=yes", "X_MATCHED_ROUTE=/...", "PATH_INFO=/other"] {
+        assert!(env.lines().any(|have| have == line), "{line} is not in\n{env}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What guests are given: nothing that is not named.
 
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::host::Config;
+use crate::host::{Config, NetPattern, NetPolicy};
 use crate::host::files::DirSpec;
 use crate::host::http::{HttpPattern, HttpPolicy};
 
@@ -18,6 +18,9 @@ pub(super) struct Grants {
     /// Servers that HTTP requests may go to, such as `https://api.example.org`, `*.example.org` or `127.0.0.1:8080`.
     #[arg(long, value_name = "PATTERN")]
     allow_http: Vec<String>,
+    /// Network addresses for sockets, such as `10.0.0.0/8`, `db.example.org:5432` or `listen:127.0.0.1:*`.
+    #[arg(long, value_name = "PATTERN")]
+    allow_net: Vec<String>,
     /// Enforce rules of the WIT that component runtimes do not.
     #[arg(long)]
     strict: bool,
@@ -26,16 +29,18 @@ pub(super) struct Grants {
 impl Grants {
     /// The same, opened.
     pub(super) fn config(&self) -> Result<Config> {
-        let config = config(environment(&self.env)?, &self.dir, &self.allow_http)?;
+        let dirs: Vec<DirSpec> = self.dir.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+        let config = config(environment(&self.env)?, &dirs, &self.allow_net, &self.allow_http)?;
         Ok(Config { strict: self.strict, ..config })
     }
 }
 
-/// What is given by these variables, directories and patterns, as `--dir` and `--allow-http` take them.
-pub(super) fn config(env: Vec<(String, String)>, dirs: &[String], http: &[String]) -> Result<Config> {
-    let dirs = dirs.iter().map(|text| text.parse::<DirSpec>()?.open()).collect::<Result<_>>()?;
+/// What is given by these variables and directories, and by patterns as `--allow-net` and `--allow-http` take them.
+pub(super) fn config(env: Vec<(String, String)>, dirs: &[DirSpec], net: &[String], http: &[String]) -> Result<Config> {
+    let dirs = dirs.iter().map(DirSpec::open).collect::<Result<_>>()?;
+    let net: Vec<NetPattern> = net.iter().map(|text| pattern(text)).collect::<Result<_>>()?;
     let http: Vec<HttpPattern> = http.iter().map(|text| pattern(text)).collect::<Result<_>>()?;
-    Ok(Config { env, dirs, http: HttpPolicy::new(http), ..Config::default() })
+    Ok(Config { env, dirs, net: NetPolicy::new(net), http: HttpPolicy::new(http), ..Config::default() })
 }
 
 fn pattern<P: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<P> {

@@ -4,8 +4,11 @@ use super::serve::{lowered, tls};
 use super::{Shared, grants, io};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::host::Config;
+use crate::host::files::DirSpec;
+use crate::host::http::{ClientOptions, HttpClient};
 use crate::serve::{Options, RouteOptions, Site, SiteRoute};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Reads a configuration and everything it names. Says which files that was, the configuration first.
 pub(super) fn read(path: &Path, shared: &Shared) -> Result<(Options, Vec<PathBuf>)> {
@@ -39,10 +42,21 @@ pub(super) fn read(path: &Path, shared: &Shared) -> Result<(Options, Vec<PathBuf
 fn open(route: SiteRoute, folder: &Path, shared: &Shared) -> Result<RouteOptions> {
     let (input, kind) = io::read_wasm(Some(&folder.join(&route.module)))?;
     let module = lowered(&input, kind, shared)?;
-    let dirs: Vec<String> = route.dirs.iter().map(|dir| beside(folder, dir)).collect();
-    let given = grants::config(route.env, &dirs, &route.allow_http)?;
+    let beside = |text: &String| {
+        let spec: DirSpec = text.parse()?;
+        Ok(DirSpec { host: folder.join(&spec.host), ..spec })
+    };
+    let dirs: Vec<DirSpec> = route.dirs.iter().map(beside).collect::<Result<_>>()?;
+    let given = grants::config(route.env, &dirs, &route.allow_net, &route.allow_http)?;
+    let client = match route.http_concurrency {
+        Some(most) => {
+            let per_instance = usize::try_from(most).unwrap_or(usize::MAX);
+            Arc::new(HttpClient::new(ClientOptions { per_instance, ..ClientOptions::default() }))
+        }
+        None => given.client.clone(),
+    };
     let handles = route.handles.unwrap_or(given.handles);
-    let config = Config { args: vec!["app".to_owned()], handles, strict: route.strict, ..given };
+    let config = Config { args: vec!["app".to_owned()], handles, client, strict: route.strict, ..given };
     Ok(RouteOptions {
         name: input.name,
         pattern: route.pattern,
@@ -54,14 +68,4 @@ fn open(route: SiteRoute, folder: &Path, shared: &Shared) -> Result<RouteOptions
         requests: route.requests,
         config,
     })
-}
-
-/// A directory as `--dir` takes it, whose host part lies beside the configuration.
-fn beside(folder: &Path, dir: &str) -> String {
-    let (host, guest) = match dir.split_once("::") {
-        Some((host, guest)) => (host, guest.to_owned()),
-        // Without a name of its own, guests call it as it is written.
-        None => (dir.strip_suffix(":ro").unwrap_or(dir), dir.to_owned()),
-    };
-    format!("{}::{guest}", folder.join(host).display())
 }

@@ -35,6 +35,8 @@ pub(super) struct Streaming {
     pub(super) guest: Option<Answered>,
     pub(super) record: Option<Record>,
     pub(super) ended: bool,
+    /// Whether the body ends when the guest does, as with CGI; else the guest ends it.
+    pub(super) ends_with_guest: bool,
 }
 
 /// A guest and its place among those that may run.
@@ -53,7 +55,7 @@ impl Guest {
     /// It is done: its instance is kept or retired. Says how it broke off, if it did.
     pub(super) fn finish(self, finished: Finished, record: &mut Record) -> Option<Trap> {
         let Guest { route, lease, permit } = self;
-        record.cpu = finished.cpu;
+        record.cpu += finished.cpu;
         let trap = trap_of(&finished);
         if let Some(trap) = trap.as_ref().filter(|trap| **trap != Trap::Exit(0)) {
             record.error(trap);
@@ -148,7 +150,10 @@ impl Streaming {
                 Some(Poll::Pending) => polled = true,
                 Some(Poll::Ready(finished)) => {
                     if let (Some(answered), Some(record)) = (self.guest.take(), &mut self.record) {
-                        answered.guest.finish(finished, record);
+                        let trap = answered.guest.finish(finished, record);
+                        if self.ends_with_guest && matches!(trap, None | Some(Trap::Exit(_))) {
+                            self.exchange.finish();
+                        }
                     }
                 }
                 // The guest is gone and left the body open.
@@ -161,7 +166,9 @@ impl Streaming {
 impl Drop for Streaming {
     fn drop(&mut self) {
         let (Some(guest), Some(mut record)) = (self.guest.take(), self.record.take()) else { return };
-        if self.ended && matches!(self.exchange.ended(), End::Finished(_)) {
+        // A transport that was told the length may stop there, and the guest may still have work to do.
+        let finished = self.ended && matches!(self.exchange.ended(), End::Finished(_));
+        if finished || self.exchange.is_delivered() {
             guest.detach(record);
         } else {
             // The client went away, or the guest gave up: the instance goes with it.

@@ -1,12 +1,14 @@
-//! `lowlift.toml`: a whole server in one file.
+//! `lowlift.toml`: a whole server in one file. WAGI's `modules.toml` is read too.
 //!
 //! What is read names files; opening them is left to the caller. Unknown keys are refused with their place, since a
 //! misspelt limit would not be kept.
 
+use super::cgi::CgiOptions;
 use super::listen::Listen;
 use super::pool::Policy;
 use super::route::{Mode, Pattern, RequestLimits};
 use super::units::{Size, Time};
+use super::wagi;
 use crate::diagnostic::{Code, Diagnostic, Place, Result};
 use crate::engine::{EngineKind, Limits};
 use serde::Deserialize;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 /// A server, as configured. Paths are as written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Site {
     /// Where to listen; empty leaves it to the command line.
     pub listen: Vec<Listen>,
@@ -69,6 +71,8 @@ pub struct SiteRoute {
     pub allow_http: Vec<String>,
     /// Whether rules of the WIT are enforced that component runtimes do not.
     pub strict: bool,
+    /// Outgoing requests of an instance that are on their way at the same time.
+    pub http_concurrency: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +108,8 @@ struct RouteFile {
     module: PathBuf,
     #[serde(default)]
     mode: ModeFile,
+    entrypoint: Option<Spanned<String>>,
+    argv: Option<Spanned<String>>,
     engine: Option<Spanned<String>>,
     #[serde(default)]
     policy: Option<Spanned<PolicyFile>>,
@@ -119,6 +125,7 @@ struct RouteFile {
     allow_http: Vec<String>,
     #[serde(default)]
     strict: bool,
+    http_concurrency: Option<u32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -126,6 +133,7 @@ struct RouteFile {
 enum ModeFile {
     #[default]
     Http,
+    Cgi,
 }
 
 #[derive(Deserialize)]
@@ -177,6 +185,9 @@ const REUSE: u32 = 128;
 impl Site {
     /// Reads a configuration. `path` is how the user named it. Fails with [`Code::ConfigInvalid`] and the place.
     pub fn parse(path: &str, text: &str) -> Result<Site> {
+        if wagi::fits(text) {
+            return wagi::parse(path, text);
+        }
         let wrong = |span: Option<Range<usize>>, message: &str| wrong(path, text, span, message);
         let file: File = toml::from_str(text).map_err(|e| wrong(e.span(), e.message()))?;
         if file.route.is_empty() {
@@ -226,7 +237,6 @@ fn read_route(file: RouteFile, defaults: &LimitsFile, wrong: &Wrong<'_>) -> Resu
             Some(*kind)
         }
     };
-    let ModeFile::Http = file.mode;
     let chosen = file.limits.over(defaults);
     let limits = chosen.limits();
     let policy = match file.policy {
@@ -234,14 +244,20 @@ fn read_route(file: RouteFile, defaults: &LimitsFile, wrong: &Wrong<'_>) -> Resu
         Some(policy) => {
             let span = policy.span();
             let policy = policy.into_inner().policy();
-            policy.check().map_err(|e| wrong(Some(span), e))?;
+            policy.check().map_err(|e| wrong(Some(span.clone()), e))?;
+            if matches!(file.mode, ModeFile::Cgi) && policy != Policy::default() {
+                return Err(wrong(
+                    Some(span),
+                    "a program ends with its request: the mode `cgi` has the policy `fresh`",
+                ));
+            }
             policy
         }
     };
     Ok(SiteRoute {
         pattern,
         module: file.module,
-        mode: Mode::Http,
+        mode: read_mode(file.mode, file.entrypoint, file.argv, wrong)?,
         engine,
         policy,
         limits,
@@ -252,7 +268,27 @@ fn read_route(file: RouteFile, defaults: &LimitsFile, wrong: &Wrong<'_>) -> Resu
         allow_net: file.allow_net,
         allow_http: file.allow_http,
         strict: file.strict,
+        http_concurrency: file.http_concurrency,
     })
+}
+
+fn read_mode(
+    mode: ModeFile,
+    entrypoint: Option<Spanned<String>>,
+    argv: Option<Spanned<String>>,
+    wrong: &Wrong<'_>,
+) -> Result<Mode> {
+    match (mode, entrypoint, argv) {
+        (ModeFile::Http, None, None) => Ok(Mode::Http),
+        (ModeFile::Http, Some(key), _) | (ModeFile::Http, None, Some(key)) => {
+            Err(wrong(Some(key.span()), "this is for the mode `cgi`").hint("say `mode = \"cgi\"`"))
+        }
+        (ModeFile::Cgi, entrypoint, argv) => {
+            let default = CgiOptions::default();
+            let argv = argv.map_or(default.argv, Spanned::into_inner);
+            Ok(Mode::Cgi(CgiOptions { entrypoint: entrypoint.map(Spanned::into_inner), argv }))
+        }
+    }
 }
 
 impl PolicyFile {
@@ -321,7 +357,7 @@ impl LimitsFile {
 
 /// Requests of one route that run at the same time, where the configuration does not say. An engine sets address space
 /// aside for each, and there may be many routes.
-const ROUTE_INSTANCES: u32 = 200;
+pub(super) const ROUTE_INSTANCES: u32 = 200;
 
 #[cfg(test)]
 mod tests {
@@ -351,6 +387,11 @@ mod tests {
         module = "rest.wasm"
         engine = "wasmi"
         policy.eager = { min-warm = 2 }
+        [[route]]
+        route = "/cgi"
+        module = "cgi.wasm"
+        mode = "cgi"
+        entrypoint = "hello"
     "#;
 
     #[test]
@@ -358,7 +399,8 @@ mod tests {
         let site = Site::parse("lowlift.toml", WHOLE).expect("valid");
         assert_eq!(site.listen.len(), 2);
         assert_eq!(site.drain, Some(Duration::from_secs(5)));
-        let [api, rest] = &site.routes[..] else { panic!("two routes") };
+        let [api, rest, cgi] = &site.routes[..] else { panic!("three routes") };
+        assert_eq!(cgi.mode, Mode::Cgi(CgiOptions { entrypoint: Some("hello".to_owned()), ..CgiOptions::default() }));
         assert_eq!((api.policy.max, api.policy.jitter, api.policy.min_warm), (50, 10, 0));
         assert_eq!((api.limits.time, api.limits.memory), (Duration::from_secs(2), 64 << 20));
         assert_eq!((api.limits.cpu, api.limits.instances), (Duration::from_millis(500), 8));
@@ -378,6 +420,8 @@ mod tests {
             (&format!("{route}engine = \"v8\""), "\"v8\"", "there is no engine `v8`"),
             (&format!("listen = [\"here\"]\n{route}"), "\"here\"", "`ADDRESS:PORT` or `unix:PATH`"),
             (&route.replace("\"/\"", "\"x\""), "\"x\"", "a route begins with `/`"),
+            (&format!("{route}argv = \"x\""), "\"x\"", "this is for the mode `cgi`"),
+            (&format!("{route}mode = \"cgi\"\npolicy.reuse.max = 2"), "policy", "has the policy `fresh`"),
             (&format!("{route}policy.reuse.max = 0"), "policy", "an instance serves one request at least"),
         ] {
             let error = Site::parse("lowlift.toml", text).expect_err(text);

@@ -85,6 +85,18 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
+/// The two ends of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Addresses {
+    /// The client's.
+    pub(super) remote: SocketAddr,
+    /// The server's.
+    pub(super) local: SocketAddr,
+}
+
+/// A connection, and its ends if it has addresses.
+pub(super) type Accepted = (Box<dyn Stream>, Option<Addresses>);
+
 /// A bound socket.
 pub(super) enum Listener {
     Tcp(TcpListener),
@@ -130,16 +142,17 @@ impl Listener {
         }
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    pub(super) async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Listener::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, remote) = listener.accept().await?;
+                let local = stream.local_addr()?;
                 // Chunks leave as they are written; a refusal only costs latency.
                 let _ = stream.set_nodelay(true);
-                Ok(Box::new(stream))
+                Ok((Box::new(stream), Some(Addresses { remote, local })))
             }
             #[cfg(unix)]
-            Listener::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+            Listener::Unix(listener, _) => Ok((Box::new(listener.accept().await?.0), None)),
         }
     }
 }

@@ -45,6 +45,11 @@ impl Metrics {
         self.running.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A request goes on under another route, which counts it.
+    pub(super) fn pass_on(&self) {
+        self.running.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(super) fn end(&self, status: StatusCode, bytes: u64, wall: Duration, cpu: Duration) {
         let add = |counter: &AtomicU64, n: u64| counter.fetch_add(n, Ordering::Relaxed);
         self.running.fetch_sub(1, Ordering::Relaxed);

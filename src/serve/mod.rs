@@ -2,11 +2,12 @@
 //!
 //! [`server`] accepts connections and finds the [`route`]; a [`gate`] lets a bounded number of requests in; the [`pool`]
 //! gives each an instance, by the route's policy. A request runs on the task of its connection: [`mod@request`] builds the
-//! guest's view of it and decides what goes back, [`body`] drives the guest on while its response streams. [`record`] and
-//! [`metrics`] note what happened; [`admin`] shows it.
+//! guest's view of it and decides what goes back, or [`cgi`] does where a guest is a program; [`body`] drives the guest on
+//! while its response streams. [`record`] and [`metrics`] note what happened; [`admin`] shows it.
 
 mod admin;
 mod body;
+mod cgi;
 mod config;
 mod gate;
 mod listen;
@@ -19,7 +20,9 @@ mod server;
 mod stall;
 mod trace;
 mod units;
+mod wagi;
 
+pub use cgi::CgiOptions;
 pub use config::{Site, SiteRoute};
 pub use listen::{Listen, Tls};
 pub use pool::{Counts, Policy, Retirement};

@@ -85,6 +85,8 @@ retirements! {
     Cpu "cpu",
     /// Its memory grew beyond what the policy keeps.
     Memory "memory",
+    /// What it wrote is no response.
+    BadOutput "bad-output",
     /// It holds handles of requests that are over.
     LeakedHandles "leaked-handles",
     /// The client went away while it ran.
@@ -123,18 +125,20 @@ impl Counts {
 /// Of the handles that an instance may hold, the part that may belong to requests that are over.
 const LEAKED_PART: usize = 4;
 
-/// The task indices of a pool's program: what is called for a request, and the optional `init`.
+/// The task index of what a handler is called by for a request.
 pub(super) const HANDLE: usize = 0;
-/// The guest's own preparation, which eager instances run before their first request.
+/// That of the guest's own preparation, which eager instances run before their first request.
 pub(super) const INIT: usize = 1;
 
 /// A program and its instances.
 pub(super) struct Pool {
-    program: Box<dyn Program>,
+    program: Arc<dyn Program>,
+    /// The task index of what is called for a request.
+    pub(super) entry: usize,
     pub(super) policy: Policy,
     pub(super) limits: Limits,
     config: Arc<Config>,
-    log: Log,
+    pub(super) log: Log,
     pub(super) counts: Arc<Counts>,
     waiting: Mutex<Vec<Waiting>>,
 }
@@ -155,9 +159,21 @@ pub(super) struct Lease {
 }
 
 impl Pool {
-    pub(super) fn new(program: Box<dyn Program>, policy: Policy, limits: Limits, config: Config, log: Log) -> Pool {
+    pub(super) fn new(
+        program: Arc<dyn Program>,
+        entry: usize,
+        policy: Policy,
+        limits: Limits,
+        config: Config,
+        log: Log,
+    ) -> Pool {
         let (config, counts, waiting) = (Arc::new(config), Arc::default(), Mutex::default());
-        Pool { program, policy, limits, config, log, counts, waiting }
+        Pool { program, entry, policy, limits, config, log, counts, waiting }
+    }
+
+    /// What all instances are given.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
@@ -177,10 +193,19 @@ impl Pool {
         }
     }
 
-    /// A new instance with these standard streams, for one request alone.
-    pub(super) fn make(&self, stdio: Stdio) -> Lease {
+    /// A new instance for one request alone, with standard streams, environment and arguments of its own.
+    pub(super) fn make_for(&self, stdio: Stdio, env: Vec<(String, String)>, args: Vec<String>) -> Lease {
+        let config = Config { env, args, ..Config::clone(&self.config) };
+        self.lease(State::new(Arc::new(config), stdio))
+    }
+
+    fn make(&self, stdio: Stdio) -> Lease {
+        self.lease(State::new(self.config.clone(), stdio))
+    }
+
+    fn lease(&self, state: State) -> Lease {
         self.counts.made.fetch_add(1, Ordering::Relaxed);
-        let instance = self.program.instance(State::new(self.config.clone(), stdio));
+        let instance = self.program.instance(state);
         let max = self.policy.max - self.policy.max * random_below(self.policy.jitter) / 100;
         Lease { instance: Some(instance), served: 0, max: max.max(1), counts: self.counts.clone(), retired: false }
     }

@@ -45,6 +45,12 @@ impl Record {
     }
 
     /// The same request goes on under another route, as after a local redirect.
+    pub(super) fn goes_on(&mut self, metrics: Arc<Metrics>) {
+        metrics.begin();
+        std::mem::replace(&mut self.metrics, metrics).pass_on();
+    }
+
+    /// What went wrong; the first that did is kept.
     pub(super) fn error(&mut self, error: impl ToString) {
         self.error.get_or_insert_with(|| error.to_string());
     }

@@ -1,7 +1,8 @@
 //! One request: into the guest, and its answer out.
 
 use super::body::{Answered, Guest, ResponseBody, Streaming};
-use super::pool::{HANDLE, Retirement};
+use super::listen::Addresses;
+use super::pool::Retirement;
 use super::record::Record;
 use super::route::Route;
 use crate::engine::{Finished, Running, Task};
@@ -12,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -26,15 +27,20 @@ pub(super) const MAX_HEAD: usize = 64 * 1024;
 pub(super) struct Connection {
     /// Whether it is encrypted.
     pub(super) https: bool,
+    /// Its two ends; none for a Unix socket.
+    pub(super) addresses: Option<Addresses>,
 }
 
 /// Answers one request to a handler; never fails, since every failure has a status.
-pub(super) async fn answer(
+pub(super) async fn answer<B>(
     route: Arc<Route>,
     mut record: Record,
-    request: Request<Incoming>,
+    request: Request<B>,
     connection: Connection,
-) -> Response<ResponseBody> {
+) -> Response<ResponseBody>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+{
     let is_head = request.method() == Method::HEAD;
     let request = match incoming(request, connection, &route) {
         Ok(request) => request,
@@ -86,19 +92,21 @@ fn call(
 ) -> Result<Running, Trap> {
     let request = instance.state().push_request(request)?;
     let outparam = instance.state().push_outparam(slot.clone())?;
-    Ok(instance.run(Task::new(Some(HANDLE), vec![request, outparam], &route.pool.limits)))
+    Ok(instance.run(Task::new(Some(route.pool.entry), vec![request, outparam], &route.pool.limits)))
 }
 
 /// The guest's view of a request, or the status for one that is refused.
-fn incoming(request: Request<Incoming>, connection: Connection, route: &Route) -> Result<IncomingRequest, StatusCode> {
+fn incoming<B>(request: Request<B>, connection: Connection, route: &Route) -> Result<IncomingRequest, StatusCode>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
+{
     let (parts, body) = request.into_parts();
     check_head(&parts)?;
     check_length(&body, route)?;
     let (authority, path) = target(&parts.uri);
     let host = || parts.headers.get(HOST).and_then(|h| h.to_str().ok()).map(str::to_owned);
     let authority = authority.or_else(host);
-    let body =
-        (!body.is_end_stream()).then(|| -> RequestBody { Box::pin(body.map_err(|e| -> BodyError { Box::new(e) })) });
+    let body = (!body.is_end_stream()).then(|| -> RequestBody { Box::pin(body.map_err(Into::into)) });
     Ok(IncomingRequest {
         method: parts.method,
         path,
@@ -125,7 +133,7 @@ pub(super) fn check_head(parts: &http::request::Parts) -> Result<(), StatusCode>
 }
 
 /// A body that says that it is too long is refused before the guest runs.
-pub(super) fn check_length(body: &Incoming, route: &Route) -> Result<(), StatusCode> {
+pub(super) fn check_length(body: &impl Body, route: &Route) -> Result<(), StatusCode> {
     let announced = body.size_hint().lower();
     if announced > route.requests.request_body { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(()) }
 }
@@ -166,7 +174,8 @@ fn whole(
     known(record, response.status, headers, if is_head { Bytes::new() } else { bytes })
 }
 
-fn collect(exchange: &Exchange) -> Bytes {
+/// All that is in a body.
+pub(super) fn collect(exchange: &Exchange) -> Bytes {
     let Some(first) = exchange.take() else { return Bytes::new() };
     let Some(second) = exchange.take() else { return first };
     let mut all = BytesMut::from(&first[..]);
@@ -207,7 +216,7 @@ fn ongoing(
 }
 
 /// A response whose body comes from an exchange, with the guest that still fills it.
-pub(super) fn streaming(
+fn streaming(
     mut record: Record,
     status: StatusCode,
     headers: HeaderMap,
@@ -215,7 +224,7 @@ pub(super) fn streaming(
     guest: Option<Answered>,
 ) -> Response<ResponseBody> {
     record.status = status;
-    let body = Streaming { exchange, guest, record: Some(record), ended: false };
+    let body = Streaming { exchange, guest, record: Some(record), ended: false, ends_with_guest: false };
     bare(status, headers, ResponseBody::Streaming(Box::new(body)))
 }
 
@@ -231,7 +240,8 @@ pub(super) fn known(
     bare(status, headers, ResponseBody::whole(bytes))
 }
 
-fn bare(status: StatusCode, headers: HeaderMap, body: ResponseBody) -> Response<ResponseBody> {
+/// A response without notes.
+pub(super) fn bare(status: StatusCode, headers: HeaderMap, body: ResponseBody) -> Response<ResponseBody> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -274,9 +284,13 @@ pub(super) fn text(status: StatusCode) -> Response<ResponseBody> {
     response
 }
 
-/// What a finished guest left, for those that need it.
+/// How a finished guest broke off, if it did. A program may return its code instead of exiting with it.
 pub(super) fn trap_of(finished: &Finished) -> Option<Trap> {
-    finished.outcome.as_ref().err().cloned()
+    match finished.outcome {
+        Ok(None | Some(0)) => None,
+        Ok(Some(code)) => Some(Trap::Exit(code)),
+        Err(ref trap) => Some(trap.clone()),
+    }
 }
 
 impl ResponseBody {

@@ -1,9 +1,10 @@
 //! Routes: which program answers which path.
 
 use super::HANDLER;
+use super::cgi::{self, CgiOptions};
 use super::gate::Gate;
 use super::metrics::Metrics;
-use super::pool::{Policy, Pool};
+use super::pool::{HANDLE, Policy, Pool};
 use crate::abi::Track;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::engine::{EngineKind, Limits, load};
@@ -88,6 +89,8 @@ pub enum Mode {
     /// `wasi:http/incoming-handler`.
     #[default]
     Http,
+    /// A program that is run for each request.
+    Cgi(CgiOptions),
 }
 
 /// One route, before its module is compiled.
@@ -135,29 +138,33 @@ pub(super) struct Route {
     pub(super) pattern: Pattern,
     pub(super) mode: Mode,
     pub(super) pool: Pool,
-    pub(super) gate: Gate,
+    /// Shared by the routes of one module.
+    pub(super) gate: Arc<Gate>,
     pub(super) requests: RequestLimits,
     pub(super) metrics: Arc<Metrics>,
 }
 
 impl Route {
     /// Compiles and links the module, and sets up the instances that wait: at least one, so that a module that cannot be
-    /// set up is refused before the first request.
-    pub(super) async fn new(options: RouteOptions, log: &Log) -> Result<Route> {
+    /// set up is refused before the first request. A program may declare more routes than one.
+    pub(super) async fn all(options: RouteOptions, log: &Log) -> Result<Vec<Arc<Route>>> {
         let name = options.name.clone();
-        Route::ready(options, log).await.map_err(|e| e.in_file(&name, "core module"))
+        let ready = match options.mode.clone() {
+            Mode::Http => Route::ready(options, log).await.map(|route| vec![Arc::new(route)]),
+            Mode::Cgi(cgi) => cgi::routes(options, cgi, log).await,
+        };
+        ready.map_err(|e| e.in_file(&name, "core module"))
     }
 
     async fn ready(options: RouteOptions, log: &Log) -> Result<Route> {
         let RouteOptions { name: _, pattern, module, mode, engine, policy, limits, requests, mut config } = options;
         config.max_response_body = requests.response_body;
-        let handler = entry(&module, &mode)?;
+        let handler = handler(&module)?;
         let pool_limits = Limits { instances: limits.instances.saturating_add(policy.min_warm), ..limits };
         let program = load(engine, &module, &[&handler, "init"], pool_limits)?;
-        let pool = Pool::new(program, policy, limits, config, log.clone());
-        let metrics = Arc::new(Metrics::new(pattern.to_string(), pool.counts.clone()));
-        let gate = Gate::new(limits.instances, requests.queue, requests.patience);
-        let route = Route { pattern, mode, pool, gate, requests, metrics };
+        let pool = Pool::new(Arc::from(program), HANDLE, policy, limits, config, log.clone());
+        let gate = Arc::new(Gate::new(limits.instances, requests.queue, requests.patience));
+        let route = Route::with(pattern, mode, pool, gate, requests);
         route
             .pool
             .rehearse()
@@ -165,27 +172,30 @@ impl Route {
             .map_err(|trap| Diagnostic::new(Code::GuestSetup, format!("the module cannot be set up: {trap}")))?;
         Ok(route)
     }
+
+    /// A route of what is ready.
+    pub(super) fn with(pattern: Pattern, mode: Mode, pool: Pool, gate: Arc<Gate>, requests: RequestLimits) -> Route {
+        let metrics = Arc::new(Metrics::new(pattern.to_string(), pool.counts.clone()));
+        Route { pattern, mode, pool, gate, requests, metrics }
+    }
 }
 
-/// The export to call, by the mode.
-fn entry(module: &[u8], mode: &Mode) -> Result<String> {
+/// The export of a handler.
+fn handler(module: &[u8]) -> Result<String> {
     let survey = crate::adapt::survey(module)?;
-    match mode {
-        Mode::Http => {
-            let track = Track { interface: HANDLER.to_owned(), track: Some("0.2".to_owned()) };
-            let is_handler =
-                |name: &&String| name.split_once('#').is_some_and(|(i, f)| f == "handle" && Track::of(i).0 == track);
-            if let Some(handler) = survey.exports.keys().find(is_handler) {
-                return Ok(handler.clone());
-            }
-            let exports: Vec<&str> = survey.exports.keys().map(String::as_str).collect();
-            let mut error = Diagnostic::new(Code::NoHandler, "the module has no HTTP handler")
-                .fact("wanted", format!("{HANDLER}@0.2.x#handle"))
-                .fact("exports", if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") });
-            if exports.iter().any(|e| e.starts_with("wasi:cli/run@") || *e == "_start") {
-                error = error.hint("this is a program, not a handler: `lowlift run` runs it");
-            }
-            Err(error)
-        }
+    let track = Track { interface: HANDLER.to_owned(), track: Some("0.2".to_owned()) };
+    let is_handler =
+        |name: &&String| name.split_once('#').is_some_and(|(i, f)| f == "handle" && Track::of(i).0 == track);
+    if let Some(handler) = survey.exports.keys().find(is_handler) {
+        return Ok(handler.clone());
     }
+    let exports: Vec<&str> = survey.exports.keys().map(String::as_str).collect();
+    let mut error = Diagnostic::new(Code::NoHandler, "the module has no HTTP handler")
+        .fact("wanted", format!("{HANDLER}@0.2.x#handle"))
+        .fact("exports", if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") });
+    if exports.iter().any(|e| e.starts_with("wasi:cli/run@") || *e == "_start") {
+        error =
+            error.hint("this is a program, not a handler: `lowlift run` runs it, and a route of the mode `cgi` too");
+    }
+    Err(error)
 }

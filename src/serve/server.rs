@@ -1,13 +1,13 @@
 //! Accepting connections, finding the route, and stopping.
 
 use super::body::ResponseBody;
-use super::listen::{Listen, Listener, Stream, Tls};
+use super::listen::{Accepted, Listen, Listener, Stream, Tls};
 use super::pool::Counts;
 use super::record::Record;
 use super::request::{self, Connection, MAX_HEAD, text};
 use super::route::{Mode, Route, RouteOptions};
 use super::stall::Stall;
-use super::{admin, trace};
+use super::{admin, cgi, trace};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::host::Log;
 use http::{Request, Response, StatusCode};
@@ -91,20 +91,22 @@ impl Shared {
         self.routes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The route that answers a path.
+    pub(super) fn find(&self, path: &str) -> Option<Arc<Route>> {
+        self.routes().iter().find(|route| route.pattern.rest(path).is_some()).cloned()
+    }
+
     async fn answer(&self, mut request: Request<Incoming>, connection: Connection) -> Response<ResponseBody> {
-        let routes = self.routes();
         if self.healthz && request.uri().path() == "/healthz" {
             return text(StatusCode::OK);
         }
         let path = request.uri().path();
-        let Some(route) = routes.iter().find(|route| route.pattern.rest(path).is_some()) else {
-            return text(StatusCode::NOT_FOUND);
-        };
-        let route = route.clone();
+        let Some(route) = self.find(path) else { return text(StatusCode::NOT_FOUND) };
         let mut record = Record::new(request.method().clone(), path.to_owned(), route.metrics.clone());
         record.trace = trace::of(&mut request);
         match route.mode {
             Mode::Http => request::answer(route, record, request, connection).await,
+            Mode::Cgi(_) => cgi::answer(self, route, record, request, connection).await,
         }
     }
 
@@ -146,7 +148,7 @@ impl Routes {
 async fn compile(options: Vec<RouteOptions>, log: &Log) -> Result<Vec<Arc<Route>>> {
     let mut routes = Vec::with_capacity(options.len());
     for route in options {
-        routes.push(Arc::new(Route::new(route, log).await?));
+        routes.extend(Route::all(route, log).await?);
     }
     Ok(routes)
 }
@@ -264,14 +266,13 @@ impl Server {
         http
     }
 
-    /// The next connection of any listener, and whether it is to be encrypted.
-    async fn accept(&self) -> (std::io::Result<Box<dyn Stream>>, bool) {
-        let mut accepts: Vec<_> =
-            self.listeners.iter().map(|listener| (Box::pin(listener.accept()), listener)).collect();
+    /// The next connection of any listener.
+    async fn accept(&self) -> std::io::Result<Accepted> {
+        let mut accepts: Vec<_> = self.listeners.iter().map(|listener| Box::pin(listener.accept())).collect();
         poll_fn(|cx| {
-            for (accept, listener) in &mut accepts {
+            for accept in &mut accepts {
                 if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
-                    return Poll::Ready((accepted, matches!(listener, Listener::Tcp(_))));
+                    return Poll::Ready(accepted);
                 }
             }
             Poll::Pending
@@ -280,20 +281,20 @@ impl Server {
     }
 
     /// A connection that waits already, if there is one.
-    async fn accept_now(&self) -> Poll<(std::io::Result<Box<dyn Stream>>, bool)> {
+    async fn accept_now(&self) -> Poll<std::io::Result<Accepted>> {
         let mut accept = pin!(self.accept());
         poll_fn(|cx| Poll::Ready(accept.as_mut().poll(cx))).await
     }
 
     async fn connect(
         &self,
-        (accepted, tcp): (std::io::Result<Box<dyn Stream>>, bool),
+        accepted: std::io::Result<Accepted>,
         place: OwnedSemaphorePermit,
         http: &auto::Builder<TokioExecutor>,
         watcher: Watcher,
     ) {
-        let stream = match accepted {
-            Ok(stream) => stream,
+        let (stream, addresses) = match accepted {
+            Ok(accepted) => accepted,
             Err(e) => {
                 // Out of descriptors, most likely: give connections time to end.
                 tracing::warn!(target: "lowlift", "cannot accept: {e}");
@@ -301,11 +302,11 @@ impl Server {
                 return;
             }
         };
-        let tls = self.tls.clone().filter(|_| tcp);
+        let tls = self.tls.clone().filter(|_| addresses.is_some());
         let (shared, http, head_time) = (self.shared.clone(), http.clone(), self.head_time);
         let stream = Stall::new(stream, self.stall_time);
         tokio::spawn(async move {
-            let connection = Connection { https: tls.is_some() };
+            let connection = Connection { https: tls.is_some(), addresses };
             let served = match tls {
                 None => serve(stream, shared, http, watcher, connection).await,
                 Some(tls) => match tokio::time::timeout(head_time, tls.accept(stream)).await {

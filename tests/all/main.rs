@@ -2,6 +2,7 @@
 
 mod adapt;
 mod cache;
+mod cgi;
 mod cli;
 mod diff;
 mod echo;

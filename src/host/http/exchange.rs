@@ -3,7 +3,7 @@
 use super::{ErrorCode, Failure};
 use crate::host::io::{IoError, Sink, StreamError};
 use crate::host::value::Value;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;
@@ -13,6 +13,9 @@ use std::task::{Context, Poll, Waker};
 
 /// Bytes that may wait for the transport; the guest gets no more room than this.
 const CAPACITY: usize = 64 * 1024;
+
+/// Writes below this size are put together while they wait.
+const SMALL: usize = 1024;
 
 /// How a body ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub enum End {
 #[derive(Debug, Default)]
 struct Inner {
     frames: VecDeque<Bytes>,
+    /// Small writes after them, put together.
+    tail: BytesMut,
     queued: usize,
     end: End,
     /// The transport is gone.
@@ -67,7 +72,7 @@ impl Exchange {
     }
 
     /// A body of this length, where one was announced.
-    pub(super) fn expect(&self, length: Option<u64>, of_request: bool) {
+    pub(crate) fn expect(&self, length: Option<u64>, of_request: bool) {
         let mut inner = self.inner();
         inner.expected = length;
         inner.of_request = of_request;
@@ -77,6 +82,18 @@ impl Exchange {
     pub(super) fn wrong_length(&self) -> Option<Failure> {
         let inner = self.inner();
         inner.expected.is_some_and(|expected| expected != inner.written).then(|| inner.wrong_length())
+    }
+
+    /// Ends the body at what was written, unless it has ended. One that is not as long as was announced is given up.
+    pub(crate) fn finish(&self) {
+        let end = if self.wrong_length().is_some() { End::Aborted } else { End::Finished(None) };
+        self.end(end);
+    }
+
+    /// Whether all bytes that were announced have been taken.
+    pub(crate) fn is_delivered(&self) -> bool {
+        let inner = self.inner();
+        inner.expected == Some(inner.written) && inner.queued == 0
     }
 
     /// Ends the body, unless it has ended.
@@ -148,8 +165,7 @@ impl Sink for Exchange {
             return Err(StreamError::Failed(IoError::Http(failure.value(), failure.to_string())));
         }
         if !bytes.is_empty() && !inner.discard {
-            inner.queued += bytes.len();
-            inner.frames.push_back(bytes);
+            inner.push(bytes);
             inner.wake_transport();
         }
         Ok(())
@@ -161,8 +177,23 @@ impl Inner {
         self.closed || self.end != End::Open
     }
 
+    /// A chunk of its own costs more than copying a few bytes: in time, and a guest that writes byte by byte in memory.
+    fn push(&mut self, bytes: Bytes) {
+        let first = self.queued == 0;
+        self.queued += bytes.len();
+        if bytes.len() < SMALL && !first {
+            self.tail.extend_from_slice(&bytes);
+            return;
+        }
+        if !self.tail.is_empty() {
+            self.frames.push_back(self.tail.split().freeze());
+        }
+        self.frames.push_back(bytes);
+    }
+
     fn take(&mut self) -> Option<Bytes> {
-        let frame = self.frames.pop_front()?;
+        let tail = |tail: &mut BytesMut| (!tail.is_empty()).then(|| tail.split().freeze());
+        let frame = self.frames.pop_front().or_else(|| tail(&mut self.tail))?;
         self.queued -= frame.len();
         if let Some(guest) = self.guest.take() {
             guest.wake();
@@ -198,6 +229,7 @@ impl Inner {
 
     fn clear(&mut self) {
         self.frames.clear();
+        self.tail.clear();
         self.queued = 0;
         if let Some(guest) = self.guest.take() {
             guest.wake();
@@ -247,7 +279,7 @@ impl Body for Outbound {
 
     fn is_end_stream(&self) -> bool {
         let inner = self.exchange.inner();
-        self.ended || (inner.frames.is_empty() && inner.end == End::Finished(None))
+        self.ended || (inner.queued == 0 && inner.end == End::Finished(None))
     }
 
     /// Exact as soon as the guest has finished, which spares the chunked form.
@@ -263,5 +295,31 @@ impl Body for Outbound {
 impl Drop for Outbound {
     fn drop(&mut self) {
         self.exchange.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_writes_are_put_together_and_stay_in_order() {
+        let mut exchange = Exchange::default();
+        let write = |exchange: &mut Exchange, size: usize, byte: u8| {
+            exchange.write(Bytes::from(vec![byte; size])).expect("open");
+        };
+        for (size, byte) in [(1, b'a'), (2, b'b'), (3, b'c'), (SMALL, b'd'), (1, b'e'), (1, b'f')] {
+            write(&mut exchange, size, byte);
+        }
+        let chunks: Vec<Bytes> = std::iter::from_fn(|| exchange.take()).collect();
+        assert_eq!(chunks, [&b"a"[..], b"bbccc", &[b'd'; SMALL], b"ef"]);
+        for _ in 0..CAPACITY {
+            write(&mut exchange, 1, b'x');
+        }
+        assert_eq!(exchange.space().expect("open"), 0);
+        assert_eq!(
+            std::iter::from_fn(|| exchange.take()).map(|chunk| chunk.len()).collect::<Vec<_>>(),
+            [1, CAPACITY - 1]
+        );
     }
 }

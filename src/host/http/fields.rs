@@ -108,7 +108,8 @@ impl Fields {
     }
 }
 
-fn is_forbidden(name: &HeaderName) -> bool {
+/// Whether a field is one that guests neither see nor set.
+pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
     FORBIDDEN.contains(&name.as_str())
 }
 

@@ -20,6 +20,8 @@ pub use client::{ClientOptions, HttpClient};
 pub use error::{ErrorCode, Failure};
 pub use exchange::{End, Exchange, Outbound};
 pub use fields::Fields;
+#[cfg(feature = "serve")]
+pub(crate) use fields::is_forbidden;
 pub use message::{IncomingRequest, OutgoingRequest, target};
 pub use options::RequestOptions;
 pub use outgoing::{FutureIncomingResponse, IncomingResponse};

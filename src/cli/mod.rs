@@ -1,6 +1,7 @@
 //! The command line: one file per verb, and the only room that touches files, the terminal and the process.
 //!
-//! Exit codes: 0 fine, 1 findings, 2 usage or input, 3 a bug of ours. A broken pipe is silent.
+//! Exit codes: 0 fine, 1 findings, 2 usage or input, 3 a bug of ours; `run` carries those of its program. A broken pipe is
+//! silent.
 
 mod adapt;
 mod check;
@@ -13,9 +14,13 @@ mod layout;
 mod link;
 mod repro;
 #[cfg(feature = "serve")]
+mod run;
+#[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "serve")]
 mod site;
+#[cfg(feature = "serve")]
+mod standard;
 mod wit;
 mod witx;
 
@@ -34,6 +39,7 @@ Examples:
   lowlift check app.core.wasm --against wasi:http/proxy@0.2.12
   lowlift layout wasi:http/types.error-code          draw a type as it lies in memory
   lowlift diff wasi:http@0.2.0 wasi:http@0.2.12      what changed at the level of the core ABI
+  lowlift run app.wasm -- --help                     run a program on a core-only engine
   lowlift serve app.core.wasm                        serve wasi:http on a core-only engine
 
 Exit codes: 0 fine, 1 findings, 2 usage or input, 3 a bug of lowlift.";
@@ -114,6 +120,8 @@ enum Verb {
     Diff(diff::Args),
     Layout(layout::Args),
     #[cfg(feature = "serve")]
+    Run(run::Args),
+    #[cfg(feature = "serve")]
     Serve(serve::Args),
     #[cfg(feature = "serve")]
     Demo(demo::Args),
@@ -147,6 +155,9 @@ impl Verb {
 enum Outcome {
     Fine,
     Findings,
+    /// A guest's own code.
+    #[cfg(feature = "serve")]
+    Exit(u8),
 }
 
 /// Any number of diagnostics that stopped a verb, or an error of standard output.
@@ -202,6 +213,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Diff(args) => diff::run(&args, &shared),
         Verb::Layout(args) => layout::run(&args, &shared),
         #[cfg(feature = "serve")]
+        Verb::Run(args) => run::run(&args, &shared),
+        #[cfg(feature = "serve")]
         Verb::Serve(args) => serve::run(&args, &shared),
         #[cfg(feature = "serve")]
         Verb::Demo(args) => demo::run(&args, &shared),
@@ -215,6 +228,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
+        #[cfg(feature = "serve")]
+        Ok(Outcome::Exit(code)) => ExitCode::from(code),
         Err(Failure::Said(diagnostic)) => {
             shared.say(&diagnostic);
             ExitCode::from(if diagnostic.code.is_ours() { 3 } else { 2 })

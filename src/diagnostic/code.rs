@@ -178,6 +178,10 @@ codes! {
         "The place and the key are named. Unknown keys are refused, since a misspelt limit would not be kept.";
     TlsInvalid = "LL0610", "a certificate or key that cannot be used",
         "TLS needs a PEM file with the certificate chain and one with the private key that belongs to it.";
+    GuestTrapped = "LL0620", "a program trapped",
+        "The program did what WebAssembly or WASI forbid, such as reaching `unreachable`, dividing by zero or using a handle that it does not have. `lowlift run` exits with 134 then.";
+    GuestStopped = "LL0621", "a program was stopped at a limit",
+        "The program used up the time that it was given. `lowlift run` exits with 134 then; without `--timeout` a program may run for as long as it likes.";
 
     // 07: what changed from one version to another
     FunctionGone = "LL0701", "a function is gone",

@@ -3,8 +3,8 @@
 use super::Trap;
 use super::files::{Descriptor, DirectoryEntryStream};
 use super::http::{
-    Fields, FutureTrailers, IncomingBody, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse,
-    RequestOptions, ResponseOutparam,
+    Fields, FutureIncomingResponse, FutureTrailers, IncomingBody, IncomingRequest, IncomingResponse, OutgoingBody,
+    OutgoingRequest, OutgoingResponse, RequestOptions, ResponseOutparam,
 };
 use super::io::{InputStream, IoError, OutputStream, Pollable};
 use super::terminals::{TerminalInput, TerminalOutput};
@@ -105,7 +105,7 @@ resources! {
         Fields "fields",
         RequestOptions "request-options",
         Network "network",
-        Descriptor "descriptor",
+        Descriptor "descriptor" boxed,
         DirectoryEntryStream "directory-entry-stream",
         TerminalInput "terminal-input",
         TerminalOutput "terminal-output",
@@ -118,6 +118,8 @@ resources! {
         OutgoingResponse "outgoing-response",
         OutgoingBody "outgoing-body",
         ResponseOutparam "response-outparam",
+        FutureIncomingResponse "future-incoming-response" boxed,
+        IncomingResponse "incoming-response" boxed,
     }
 }
 
@@ -139,6 +141,7 @@ impl Ready for OutgoingRequest {}
 impl Ready for OutgoingResponse {}
 impl Ready for OutgoingBody {}
 impl Ready for ResponseOutparam {}
+impl Ready for IncomingResponse {}
 
 impl Ready for InputStream {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -104,6 +104,20 @@ fn implementation(interface: &str, name: &str) -> Option<Run> {
 }
 
 impl Wasi {
+    /// All functions with the names that they are imported by, in order.
+    pub fn functions(&self) -> Vec<(ImportName, &Function)> {
+        let mut all = Vec::with_capacity(self.functions.len());
+        for ((track, name), function) in &self.functions {
+            let module = match track.track {
+                Some(_) => format!("{}@{}", track.interface, function.version),
+                None => track.interface.clone(),
+            };
+            all.push((ImportName { module, name: name.clone() }, function));
+        }
+        all.sort_by(|(a, _), (b, _)| (&a.module, &a.name).cmp(&(&b.module, &b.name)));
+        all
+    }
+
     /// The function that satisfies an import, or why none does. Any version of the track is found.
     pub fn find(&self, name: &ImportName, core: Option<&CoreSignature>) -> Result<&Function> {
         let (track, _) = Track::of(&name.module);

@@ -94,9 +94,7 @@ pub(super) fn unit_job(work: impl FnOnce() -> io::Result<()> + Send + 'static) -
 }
 
 /// Lets others run, and goes on.
-pub(super) fn let_others(
-    then: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> Answer + Send + 'static,
-) -> Answer {
+pub(super) fn let_others(then: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> Answer + Send + 'static) -> Answer {
     Ok(Step::Job(Box::pin(async move {
         tokio::task::yield_now().await;
         let after: crate::host::After = Box::new(move |state, memory| answer(then(state, memory)));

@@ -23,7 +23,7 @@ mod rights {
     pub(super) const OF_FILES: u64 = 1 << 2 | 1 << 19 | 1 << 22;
     /// What programs look for in a directory that they are given: all `path_…`, less the setting of sizes, `fd_readdir`,
     /// and the getting and setting of its own attributes.
-    pub(super) const OF_PREOPENS: u64 = 0b111_1010_1111 << 16 | 0b1111_1110 << 8;
+    pub(super) const OF_PREOPENS: u64 = 0b111_1011_0111 << 16 | 0b1111_1110 << 8;
     /// The same, and what is done with files.
     pub(super) const BELOW_PREOPENS: u64 = OF_PREOPENS | 0b1_1111_1111 | 1 << 22 | 1 << 27;
 }

@@ -199,9 +199,9 @@ fn write_stream(
     let bytes = transfer.vectors.gather(memory, most)?;
     if bytes.is_empty() && transfer.vectors.length() > 0 {
         return match may_wait {
-            true => wait(vec![stream.pollable()], move |state, memory| {
-                write_stream(state, memory, transfer, stream, true)
-            }),
+            true => {
+                wait(vec![stream.pollable()], move |state, memory| write_stream(state, memory, transfer, stream, true))
+            }
             false => Err(Errno::Again.into()),
         };
     }

@@ -8,6 +8,7 @@ mod guests;
 mod paths;
 mod preview1;
 mod run;
+mod soak;
 mod table;
 mod wiggle;
 
@@ -40,6 +41,8 @@ enum Task {
     Preview1(preview1::Preview1Args),
     /// Link generated components and compare every call with the original, on four engines.
     FuzzLink(fuzz::FuzzArgs),
+    /// Load `lowlift serve` with good and hostile guests and clients, and look for wrong answers and leaks.
+    Soak(soak::SoakArgs),
     /// Have the `wiggle` crate compile the WITX of WASI; needs network for that crate.
     Wiggle,
     /// The native server that `bench` compares with; it ends when its stdin does.
@@ -65,6 +68,7 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::Bless { args }) => bless::bless(&Paths::find()?, &args),
         Some(Task::Preview1(args)) => preview1::preview1(&Paths::find()?, &args),
         Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
+        Some(Task::Soak(args)) => soak::soak(&Paths::find()?, &args),
         Some(Task::Wiggle) => wiggle::wiggle(&Paths::find()?),
         Some(Task::NativeHello) => bench::native_hello(),
     }

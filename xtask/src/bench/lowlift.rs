@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const FEATURES: &str = "serve";
 
 /// The given binary, or one built in release mode.
-pub(super) fn binary(paths: &Paths, given: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn binary(paths: &Paths, given: Option<&Path>) -> Result<PathBuf> {
     if let Some(given) = given {
         return given.canonicalize().with_context(|| format!("cannot find {}", given.display()));
     }

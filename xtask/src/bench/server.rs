@@ -5,11 +5,11 @@ use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long a server may take to listen; it may have to compile first.
 const START: Duration = Duration::from_secs(300);
@@ -66,6 +66,18 @@ impl Server {
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How it ended; none if it does not in this time.
+    pub(crate) async fn wait(&mut self, time: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
+        while started.elapsed() < time {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        None
     }
 
     /// CPU time that the server has used so far; an error if it has ended.

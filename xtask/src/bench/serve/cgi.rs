@@ -22,14 +22,16 @@ pub(super) async fn cgi(stable: &Stable) -> Result<Option<f64>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("lines.wasm");
     std::fs::write(&file, wat::parse_str(guest())?)?;
-    if !stable.knows("--cgi") {
-        println!("\nThis lowlift has no --cgi: the first byte of a CGI answer is left out.");
-        return Ok(None);
-    }
-    let mut command = stable.lowlift(&file);
-    command.arg("--cgi");
+    let site = folder.path().join("lowlift.toml");
+    std::fs::write(&site, "[[route]]\nroute = \"/...\"\nmodule = \"lines.wasm\"\nmode = \"cgi\"\n")?;
     eprintln!("bench: CGI, {LINES} lines");
-    let server = Server::start(&mut command).await.context("CGI")?;
+    let server = match Server::start(&mut stable.lowlift(&site)).await {
+        Ok(server) => server,
+        Err(error) => {
+            println!("\nThe first byte of a CGI answer is left out: {error:#}");
+            return Ok(None);
+        }
+    };
     let mut times = Vec::new();
     for _ in 0..=RUNS {
         times.push(ask(server.address).await.context("CGI")?);

@@ -103,7 +103,7 @@ impl Stable {
     /// `lowlift serve` for a file, on a free port.
     pub(super) fn lowlift(&self, file: &Path) -> Command {
         let mut command = Command::new(&self.lowlift);
-        command.arg("serve").arg(file).args(["--addr", "127.0.0.1:0", "--quiet"]);
+        command.arg("serve").arg(file).args(["--addr", "127.0.0.1:0"]);
         command
     }
 

@@ -40,7 +40,7 @@ pub(super) fn config(env: Vec<(String, String)>, dirs: &[DirSpec], net: &[String
     let dirs = dirs.iter().map(DirSpec::open).collect::<Result<_>>()?;
     let net: Vec<NetPattern> = net.iter().map(|text| pattern(text)).collect::<Result<_>>()?;
     let http: Vec<HttpPattern> = http.iter().map(|text| pattern(text)).collect::<Result<_>>()?;
-    Ok(Config { env, dirs, net: NetPolicy::new(net), http: HttpPolicy::new(http), ..Config::default() })
+    Ok(Config { env, dirs, net: NetPolicy { patterns: net, ..NetPolicy::default() }, http: HttpPolicy::new(http), ..Config::default() })
 }
 
 fn pattern<P: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<P> {

@@ -108,7 +108,7 @@ resources! {
         TerminalOutput "terminal-output",
         ResolveAddresses "resolve-address-stream",
         TcpSocket "tcp-socket" boxed,
-        UdpSocket "udp-socket" boxed,
+        UdpSocket "udp-socket",
         IncomingDatagrams "incoming-datagram-stream",
         OutgoingDatagrams "outgoing-datagram-stream",
     }

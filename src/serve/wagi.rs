@@ -98,6 +98,7 @@ fn read(entry: Entry, wrong: &dyn Fn(Option<Range<usize>>, &str) -> Box<Diagnost
         allow_net: Vec::new(),
         allow_http: entry.allowed_hosts.into_iter().map(host).collect(),
         http_concurrency: entry.http_max_concurrency,
+        strict: false,
     })
 }
 

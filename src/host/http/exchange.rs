@@ -62,7 +62,7 @@ impl Exchange {
     }
 
     /// A body that may have so many bytes.
-    pub(super) fn limited(limit: Option<u64>) -> Exchange {
+    pub(crate) fn limited(limit: Option<u64>) -> Exchange {
         Exchange(Arc::new(Mutex::new(Inner { limit, ..Inner::default() })))
     }
 

@@ -16,7 +16,7 @@ pub(super) fn function(name: &str) -> Option<Run> {
                 let family = Family::lift(arg(a, 0)?)?;
                 match Tcp::new(family, s.network()) {
                     Ok(tcp) => {
-                        let socket = s.push(Resource::TcpSocket(tcp))?;
+                        let socket = s.push(Resource::TcpSocket(Box::new(tcp)))?;
                         done(Value::ok(socket))
                     }
                     Err(code) => done(Value::err(code)),
@@ -52,7 +52,7 @@ fn operation(method: &str) -> Option<Run> {
         "finish-listen" => |s, a| unit(socket_mut(s, a)?.finish_listen()),
         "accept" => |s, a| match socket_mut(s, a)?.accept() {
             Ok((tcp, connection)) => {
-                let socket = s.handles.push(Resource::TcpSocket(tcp), None)?;
+                let socket = s.handles.push(Resource::TcpSocket(Box::new(tcp)), None)?;
                 let [input, output] = streams(s, socket, connection)?;
                 done(Value::ok(Value::Record(vec![socket.into(), input, output])))
             }

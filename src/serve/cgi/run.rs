@@ -70,7 +70,7 @@ pub(super) async fn run(route: Arc<Route>, mut record: Record, mut call: Call, c
     let Ok(permit) = route.gate.enter().await else { return Outcome::Response(busy(&route, record)) };
     let input = BodySource::new(call.body.take()).limited(route.requests.request_body);
     let too_long = input.exceeded();
-    let body = Exchange::default();
+    let body = Exchange::limited(route.requests.response_body);
     let output = Arc::new(Mutex::new(Output::new(body.clone())));
     let stdio = Stdio {
         stdin: Some(Arc::new(Mutex::new(input))),
@@ -99,7 +99,6 @@ pub(super) async fn run(route: Arc<Route>, mut record: Record, mut call: Call, c
     let Some(finished) = finished else {
         return Outcome::Response(ongoing(record, guest, running, head, body, &call.parts.method));
     };
-    let limit = guest.route.requests.response_body;
     let result = finished.outcome.as_ref().ok().copied().flatten();
     let trap = guest.finish(finished, &mut record).or(result.filter(|&code| code != 0).map(Trap::Exit));
     if too_long.is_set() {
@@ -112,7 +111,7 @@ pub(super) async fn run(route: Arc<Route>, mut record: Record, mut call: Call, c
     }
     match head {
         Ok(Head::LocalRedirect(path)) => Outcome::Redirect(Box::new((record, call.parts, path))),
-        head => Outcome::Response(whole(record, head, &body, &call.parts.method, limit)),
+        head => Outcome::Response(whole(record, head, &body, &call.parts.method)),
     }
 }
 
@@ -122,13 +121,7 @@ fn lock(output: &Mutex<Output>) -> MutexGuard<'_, Output> {
 }
 
 /// The guest is done and nothing has been sent: whatever went wrong can still be said by the status.
-fn whole(
-    record: Record,
-    head: Result<Head, Malformed>,
-    body: &Exchange,
-    method: &Method,
-    limit: u64,
-) -> Response<ResponseBody> {
+fn whole(record: Record, head: Result<Head, Malformed>, body: &Exchange, method: &Method) -> Response<ResponseBody> {
     let (status, headers) = match head {
         Ok(Head::Response(status, headers)) => (status, headers),
         Ok(Head::LocalRedirect(_)) => return plain(record, StatusCode::INTERNAL_SERVER_ERROR),
@@ -138,14 +131,13 @@ fn whole(
     if is_bodiless(status, method) {
         return known(record, status, bodiless(status, headers), Bytes::new());
     }
+    if body.exceeded() {
+        return failure(record, &Trap::new("the response is longer than the limit"));
+    }
     if body.ended() == End::Aborted {
         return malformed(record, &Malformed::WrongLength);
     }
-    let bytes = collect(body);
-    if bytes.len() as u64 > limit {
-        return failure(record, &Trap::new("the response is longer than the limit"));
-    }
-    known(record, status, headers, bytes)
+    known(record, status, headers, collect(body))
 }
 
 /// The guest runs on; its body follows as it is written.
@@ -172,9 +164,8 @@ fn ongoing(
         guest.running(running).detach(record);
         return bare(status, bodiless(status, headers), ResponseBody::whole(Bytes::new()));
     }
-    let left = guest.route.requests.response_body;
     let guest = Some(guest.running(running));
-    let body = Streaming { exchange: body, guest, record: Some(record), left, ended: false, ends_with_guest: true };
+    let body = Streaming { exchange: body, guest, record: Some(record), ended: false, ends_with_guest: true };
     bare(status, headers, ResponseBody::Streaming(Box::new(body)))
 }
 

@@ -1,9 +1,9 @@
 //! What guests are given: nothing that is not named.
 
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::host::{Config, NetPattern, NetPolicy};
 use crate::host::files::DirSpec;
 use crate::host::http::{HttpPattern, HttpPolicy};
+use crate::host::{Config, NetPattern, NetPolicy};
 
 /// Options of `run` and `serve`.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,7 +40,13 @@ pub(super) fn config(env: Vec<(String, String)>, dirs: &[DirSpec], net: &[String
     let dirs = dirs.iter().map(DirSpec::open).collect::<Result<_>>()?;
     let net: Vec<NetPattern> = net.iter().map(|text| pattern(text)).collect::<Result<_>>()?;
     let http: Vec<HttpPattern> = http.iter().map(|text| pattern(text)).collect::<Result<_>>()?;
-    Ok(Config { env, dirs, net: NetPolicy { patterns: net, ..NetPolicy::default() }, http: HttpPolicy::new(http), ..Config::default() })
+    Ok(Config {
+        env,
+        dirs,
+        net: NetPolicy { patterns: net, ..NetPolicy::default() },
+        http: HttpPolicy::new(http),
+        ..Config::default()
+    })
 }
 
 fn pattern<P: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<P> {

@@ -1,5 +1,6 @@
 //! `lowlift run`: run a program in the foreground.
 
+use super::cache::CacheArgs;
 use super::grants::Grants;
 use super::serve::{Spinner, engine, runtime};
 use super::standard::standard;
@@ -46,6 +47,8 @@ pub(super) struct Args {
     max_memory: u64,
     #[command(flatten)]
     grants: Grants,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 /// As good as for ever.
@@ -69,7 +72,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let time = args.timeout.unwrap_or(FOREVER);
     let memory = usize::try_from(args.max_memory << 20).unwrap_or(usize::MAX);
     let limits = Limits { memory, table: TABLE, stack: STACK, time, cpu: time, instances: 1 };
-    let options = LoadOptions { engine: args.engine, limits, ..LoadOptions::default() };
+    let options = LoadOptions { engine: args.engine, limits, cache: args.cache.cache() };
     let spinner = Spinner::start(shared, format!("compiling {}", io::size(module.len())));
     let program = load_with(&options, &module, &[entry]);
     drop(spinner);

@@ -1,5 +1,6 @@
 //! `lowlift serve`: answer HTTP with a component or core module.
 
+use super::cache::CacheArgs;
 use super::grants::Grants;
 use super::{Outcome, Run, Shared, io, site};
 use crate::adapt::FileKind;
@@ -60,6 +61,8 @@ pub(super) struct Args {
     watch: bool,
     #[command(flatten)]
     single: Single,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 /// What a configuration says for each route.
@@ -180,6 +183,7 @@ fn complete(options: &mut Options, args: &Args) -> Result<()> {
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         options.tls = Some(tls(cert, key)?);
     }
+    options.cache = args.cache.cache();
     options.admin = args.admin.or(options.admin);
     options.drain = args.drain.unwrap_or(options.drain);
     if let Some(connections) = args.max_connections {

@@ -139,12 +139,7 @@ pub(super) fn check_length(body: &impl Body, route: &Route) -> Result<(), Status
 }
 
 /// The guest is done and nothing has been sent: whatever went wrong can still be said by the status.
-fn whole(
-    mut record: Record,
-    trap: Option<Trap>,
-    answer: Option<Answer>,
-    is_head: bool,
-) -> Response<ResponseBody> {
+fn whole(mut record: Record, trap: Option<Trap>, answer: Option<Answer>, is_head: bool) -> Response<ResponseBody> {
     if let Some(trap) = trap.filter(|trap| !matches!(trap, Trap::Exit(_))) {
         return failure(record, &trap);
     }
@@ -187,12 +182,7 @@ pub(super) fn collect(exchange: &Exchange) -> Bytes {
 }
 
 /// The guest has answered and runs on.
-fn ongoing(
-    mut record: Record,
-    guest: Answered,
-    answer: Option<Answer>,
-    is_head: bool,
-) -> Response<ResponseBody> {
+fn ongoing(mut record: Record, guest: Answered, answer: Option<Answer>, is_head: bool) -> Response<ResponseBody> {
     match answer {
         Some(Answer::Response(response)) => {
             let headers = response.headers.to_map();

@@ -7,7 +7,7 @@ use super::metrics::Metrics;
 use super::pool::{HANDLE, Policy, Pool};
 use crate::abi::Track;
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::engine::{EngineKind, Limits, load};
+use crate::engine::{Cache, EngineKind, Limits, LoadOptions, Program, load_with};
 use crate::host::{Config, Log};
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,25 +144,45 @@ pub(super) struct Route {
     pub(super) metrics: Arc<Metrics>,
 }
 
+/// What all routes are made with.
+pub(super) struct Means {
+    /// Gets what guests write.
+    pub(super) log: Log,
+    /// Has compiled modules.
+    pub(super) cache: Cache,
+}
+
+impl Means {
+    pub(super) fn load(
+        &self,
+        engine: EngineKind,
+        limits: Limits,
+        module: &[u8],
+        exports: &[&str],
+    ) -> Result<Box<dyn Program>> {
+        load_with(&LoadOptions { engine, limits, cache: self.cache.clone() }, module, exports)
+    }
+}
+
 impl Route {
     /// Compiles and links the module, and sets up the instances that wait: at least one, so that a module that cannot be
     /// set up is refused before the first request. A program may declare more routes than one.
-    pub(super) async fn all(options: RouteOptions, log: &Log) -> Result<Vec<Arc<Route>>> {
+    pub(super) async fn all(options: RouteOptions, means: &Means) -> Result<Vec<Arc<Route>>> {
         let name = options.name.clone();
         let ready = match options.mode.clone() {
-            Mode::Http => Route::ready(options, log).await.map(|route| vec![Arc::new(route)]),
-            Mode::Cgi(cgi) => cgi::routes(options, cgi, log).await,
+            Mode::Http => Route::ready(options, means).await.map(|route| vec![Arc::new(route)]),
+            Mode::Cgi(cgi) => cgi::routes(options, cgi, means).await,
         };
         ready.map_err(|e| e.in_file(&name, "core module"))
     }
 
-    async fn ready(options: RouteOptions, log: &Log) -> Result<Route> {
+    async fn ready(options: RouteOptions, means: &Means) -> Result<Route> {
         let RouteOptions { name: _, pattern, module, mode, engine, policy, limits, requests, mut config } = options;
         config.max_response_body = requests.response_body;
         let handler = handler(&module)?;
         let pool_limits = Limits { instances: limits.instances.saturating_add(policy.min_warm), ..limits };
-        let program = load(engine, &module, &[&handler, "init"], pool_limits)?;
-        let pool = Pool::new(Arc::from(program), HANDLE, policy, limits, config, log.clone());
+        let program = means.load(engine, pool_limits, &module, &[&handler, "init"])?;
+        let pool = Pool::new(Arc::from(program), HANDLE, policy, limits, config, means.log.clone());
         let gate = Arc::new(Gate::new(limits.instances, requests.queue, requests.patience));
         let route = Route::with(pattern, mode, pool, gate, requests);
         route

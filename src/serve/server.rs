@@ -5,10 +5,11 @@ use super::listen::{Accepted, Listen, Listener, Stream, Tls};
 use super::pool::Counts;
 use super::record::Record;
 use super::request::{self, Connection, MAX_HEAD, text};
-use super::route::{Mode, Route, RouteOptions};
+use super::route::{Means, Mode, Route, RouteOptions};
 use super::stall::Stall;
 use super::{admin, cgi, trace};
 use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::engine::Cache;
 use crate::host::Log;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -40,6 +41,8 @@ pub struct Options {
     pub healthz: bool,
     /// Routes; the first that matches answers.
     pub routes: Vec<RouteOptions>,
+    /// Where compiled modules are kept.
+    pub cache: Cache,
     /// Connections at the same time; more wait to be accepted.
     pub connections: usize,
     /// How long a client may take to send a request head, and may keep a connection idle.
@@ -64,6 +67,7 @@ impl Options {
             admin: None,
             healthz: false,
             routes,
+            cache: Cache::disabled(),
             connections: 10_000,
             head_time: Duration::from_secs(30),
             stall_time: Duration::from_secs(30),
@@ -82,7 +86,7 @@ const STREAMS: u32 = 200;
 /// What connections share.
 pub(super) struct Shared {
     routes: RwLock<Arc<Vec<Arc<Route>>>>,
-    log: Log,
+    means: Means,
     healthz: bool,
 }
 
@@ -136,7 +140,7 @@ impl Routes {
 
     /// Compiles the new routes, then serves them. Requests in progress end where they are. On an error the old ones stay.
     pub async fn replace(&self, routes: Vec<RouteOptions>) -> Result<()> {
-        let new = compile(routes, &self.0.log).await?;
+        let new = compile(routes, &self.0.means).await?;
         let old = std::mem::replace(&mut *self.0.routes.write().unwrap_or_else(PoisonError::into_inner), Arc::new(new));
         for route in old.iter() {
             route.pool.close();
@@ -145,10 +149,10 @@ impl Routes {
     }
 }
 
-async fn compile(options: Vec<RouteOptions>, log: &Log) -> Result<Vec<Arc<Route>>> {
+async fn compile(options: Vec<RouteOptions>, means: &Means) -> Result<Vec<Arc<Route>>> {
     let mut routes = Vec::with_capacity(options.len());
     for route in options {
-        routes.extend(Route::all(route, log).await?);
+        routes.extend(Route::all(route, means).await?);
     }
     Ok(routes)
 }
@@ -168,9 +172,9 @@ pub struct Server {
 impl Server {
     /// Compiles and links the modules, checks all imports, then binds the addresses.
     pub async fn bind(options: Options) -> Result<Server> {
-        let log = guest_log();
+        let means = Means { log: guest_log(), cache: options.cache };
         let tls = options.tls.as_ref().map(Tls::acceptor).transpose()?;
-        let routes = RwLock::new(Arc::new(compile(options.routes, &log).await?));
+        let routes = RwLock::new(Arc::new(compile(options.routes, &means).await?));
         let mut listeners = Vec::new();
         for listen in &options.listen {
             listeners.push(Listener::bind(listen).await?);
@@ -185,7 +189,7 @@ impl Server {
             listeners,
             admin,
             tls,
-            shared: Arc::new(Shared { routes, log, healthz: options.healthz }),
+            shared: Arc::new(Shared { routes, means, healthz: options.healthz }),
             places: Arc::new(Semaphore::new(options.connections)),
             head_time: options.head_time,
             stall_time: options.stall_time,

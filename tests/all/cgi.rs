@@ -505,7 +505,7 @@ async fn bad_output_ends_a_guest_that_runs_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_too_long_are_refused() {
-    let requests = RequestLimits { request_body: 100, response_body: 50, ..RequestLimits::default() };
+    let requests = RequestLimits { request_body: 100, response_body: Some(50), ..RequestLimits::default() };
     let server = serve(vec![RouteOptions { requests, ..route("/pipe", None) }]).await;
     let long = format!("Status: 200\n\n{}", "x".repeat(60));
     assert_eq!(output(&server, long.clone()).await.0, 500, "the response is too long");

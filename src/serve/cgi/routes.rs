@@ -5,11 +5,11 @@ use super::output::Collected;
 use crate::abi::{Core, Track};
 use crate::adapt::{Item, Survey, survey};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
-use crate::engine::{Program, Task, load};
+use crate::engine::{Program, Task};
 use crate::host::{Config, Log, State, Stdio, Trap};
 use crate::serve::gate::Gate;
 use crate::serve::pool::{Policy, Pool};
-use crate::serve::route::{Pattern, Route, RouteOptions};
+use crate::serve::route::{Means, Pattern, Route, RouteOptions};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The interface of a program, and the export of a preview1 command.
@@ -20,7 +20,7 @@ const ROUTES: &str = "_routes";
 
 /// Compiles and links the module once for all of its routes. Declared routes come before that of the module, the last one
 /// first: the last that matches answers.
-pub(in crate::serve) async fn routes(options: RouteOptions, cgi: CgiOptions, log: &Log) -> Result<Vec<Arc<Route>>> {
+pub(in crate::serve) async fn routes(options: RouteOptions, cgi: CgiOptions, means: &Means) -> Result<Vec<Arc<Route>>> {
     if options.policy.max != 1 || options.policy.min_warm != 0 {
         let message = format!("a CGI route cannot have the policy `{}`", options.policy.name());
         return Err(Diagnostic::new(Code::ConfigInvalid, message)
@@ -32,11 +32,11 @@ pub(in crate::serve) async fn routes(options: RouteOptions, cgi: CgiOptions, log
         Some(name) => find(&names, name)?,
         None => program(&names).ok_or_else(|| no_program(&survey))?,
     };
-    let program: Arc<dyn Program> = Arc::from(load(options.engine, &options.module, &names, options.limits)?);
+    let program: Arc<dyn Program> = Arc::from(means.load(options.engine, options.limits, &options.module, &names)?);
     let RouteOptions { pattern, mode, limits, requests, config, .. } = options;
     let gate = Arc::new(Gate::new(limits.instances, requests.queue, requests.patience));
     let make = |pattern: Pattern, entry: usize| {
-        let pool = Pool::new(program.clone(), entry, Policy::default(), limits, config.clone(), log.clone());
+        let pool = Pool::new(program.clone(), entry, Policy::default(), limits, config.clone(), means.log.clone());
         Arc::new(Route::with(pattern, mode.clone(), pool, gate.clone(), requests))
     };
     let own = make(pattern.clone(), entry);
@@ -44,7 +44,7 @@ pub(in crate::serve) async fn routes(options: RouteOptions, cgi: CgiOptions, log
     let mut all = vec![own];
     if let Some(index) = names.iter().position(|&name| name == ROUTES) {
         let state = |stdio| State::new(Arc::new(Config { args: vec![ROUTES.to_owned()], ..config.clone() }), stdio);
-        let text = declared(program.as_ref(), Task::new(Some(index), Vec::new(), &limits), state, log).await?;
+        let text = declared(program.as_ref(), Task::new(Some(index), Vec::new(), &limits), state, &means.log).await?;
         for (below, name) in parse(&text)? {
             let full = format!("{}/{}", pattern.path().trim_end_matches('/'), below.trim_start_matches('/'));
             let full = Pattern::parse(&full).map_err(|e| setup(format!("`_routes` declares `{below}`: {e}")))?;

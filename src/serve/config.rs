@@ -216,7 +216,7 @@ impl Site {
 }
 
 /// Makes an error of a place and a message.
-type Wrong<'w> = dyn Fn(Option<Range<usize>>, &str) -> Box<Diagnostic> + 'w;
+pub(super) type Wrong<'w> = dyn Fn(Option<Range<usize>>, &str) -> Box<Diagnostic> + 'w;
 
 pub(super) fn wrong(path: &str, text: &str, span: Option<Range<usize>>, message: &str) -> Box<Diagnostic> {
     let place = Place::Text { path: path.to_owned(), source: text.to_owned(), span: span.unwrap_or(0..0) };

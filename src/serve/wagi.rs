@@ -4,10 +4,10 @@
 //! ones where it was started.
 
 use super::cgi::CgiOptions;
-use super::config::{ROUTE_INSTANCES, Site, SiteRoute, wrong};
+use super::config::{ROUTE_INSTANCES, Site, SiteRoute, Wrong, wrong};
 use super::pool::Policy;
 use super::route::{Mode, Pattern, RequestLimits};
-use crate::diagnostic::{Diagnostic, Result};
+use crate::diagnostic::Result;
 use crate::engine::Limits;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -63,10 +63,10 @@ pub(super) fn parse(path: &str, text: &str) -> Result<Site> {
     Ok(Site { routes, healthz: true, ..Site::default() })
 }
 
-fn read(entry: Entry, wrong: &dyn Fn(Option<Range<usize>>, &str) -> Box<Diagnostic>) -> Result<SiteRoute> {
+fn read(entry: Entry, wrong: &Wrong<'_>) -> Result<SiteRoute> {
     let at = |span: Range<usize>, message: &str| wrong(Some(span), message);
     let pattern = Pattern::parse(entry.route.get_ref()).map_err(|e| at(entry.route.span(), &e))?;
-    for reserved in [&entry.repository, &entry.bindle_server].into_iter().flatten() {
+    if let Some(reserved) = entry.repository.or(entry.bindle_server) {
         return Err(at(reserved.span(), "there is no registry that modules are fetched from")
             .hint("fetch the module, and name its file"));
     }

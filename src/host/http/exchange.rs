@@ -90,6 +90,11 @@ impl Exchange {
         self.end(end);
     }
 
+    /// Bytes that wait for the transport.
+    pub(crate) fn queued(&self) -> usize {
+        self.inner().queued
+    }
+
     /// Whether all bytes that were announced have been taken.
     pub(crate) fn is_delivered(&self) -> bool {
         let inner = self.inner();

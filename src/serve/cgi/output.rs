@@ -13,6 +13,9 @@ pub(super) struct Output {
     body: Exchange,
 }
 
+/// Bytes of a body that wait for the guest to end before the head leaves without a length.
+const FIRST: usize = 4096;
+
 #[derive(Debug)]
 enum Stage {
     /// What has arrived of the head.
@@ -46,6 +49,12 @@ impl Output {
 impl Sink for Output {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.stage {
+            // The first bytes shall not wait until the queue is full. Less than this may still go out in one piece, with
+            // its length, if the guest ends soon.
+            Stage::Body(Some(Head::Response(..))) if self.body.queued() > FIRST => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Stage::Body(_) => self.body.poll_ready(cx),
             Stage::Head(..) | Stage::Refused(_) => Poll::Ready(()),
         }
@@ -161,6 +170,19 @@ mod tests {
         let mut at_once = many.clone();
         at_once.extend_from_slice(b"Status: 200\n\nbody");
         assert_eq!(written(&[&at_once]).0, Some(Err(Malformed::TooLarge)));
+    }
+
+    #[test]
+    fn a_guest_that_has_written_some_waits_until_its_head_is_taken() {
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        let mut output = Output::new(Exchange::default());
+        output.write(Bytes::from_static(b"Status: 200\n\n")).expect("open");
+        output.write(Bytes::from(vec![b'x'; FIRST])).expect("open");
+        assert!(output.poll_ready(cx).is_ready());
+        output.write(Bytes::from_static(b"x")).expect("open");
+        assert!(output.poll_ready(cx).is_pending());
+        assert!(matches!(output.take(), Some(Ok(Head::Response(..)))));
+        assert!(output.poll_ready(cx).is_ready());
     }
 
     #[test]

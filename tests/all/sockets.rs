@@ -153,6 +153,22 @@ fn says(text: &str, line: &str, code: &str) -> bool {
     text.lines().any(|l| l.starts_with(&format!("{line}: ")) && l.contains(code))
 }
 
+#[test]
+fn every_function_of_the_package_is_there() {
+    let host = lowlift::host::wasi::wasi().expect("built in");
+    let loaded = lowlift::wit::built_in("wasi:sockets", &lowlift::wit::Gates::default()).expect("built in");
+    let mut table = lowlift::abi::Table::new(&loaded.resolve);
+    let (mut found, mut interfaces) = (0, 0);
+    for &id in loaded.packages.iter().flat_map(|&package| loaded.resolve.packages[package].interfaces.values()) {
+        for function in table.interface_imports(id, lowlift::abi::Abi::default()).expect("laid out") {
+            host.find(&function.name, Some(&function.core)).unwrap_or_else(|e| panic!("{}: {e:?}", function.name));
+            found += 1;
+        }
+        interfaces += 1;
+    }
+    assert_eq!((interfaces, found), (7, 58));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_allowed_by_default() {
     let text = lines(NetPolicy::default(), &["create"]).await;

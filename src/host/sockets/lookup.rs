@@ -1,7 +1,7 @@
 //! `wasi:sockets/ip-name-lookup`: names to addresses, by the system's resolver.
 
-use super::policy::Access;
-use super::{Code, pattern, peek};
+use super::policy::{Access, Lease};
+use super::{Code, pattern, peek, registered};
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 /// Lookups of all instances at a time: each blocks a thread until the resolver answers or gives up, also when nobody
 /// waits any more.
@@ -19,51 +20,45 @@ const MAX_ADDRESSES: usize = 256;
 type Answer = Result<VecDeque<IpAddr>, Code>;
 
 /// `resolve-address-stream`.
+#[derive(Debug)]
 pub(in crate::host) struct Lookup {
-    access: Access,
+    lease: Lease,
     /// None for a literal address, which grants nothing.
     name: Option<Arc<str>>,
     state: State,
 }
 
+#[derive(Debug)]
 enum State {
-    Running(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    /// A task of its own: one that only ran while the guest waits would hold up the others in the queue.
+    Running(JoinHandle<Answer>),
     Answered(Answer),
-}
-
-impl std::fmt::Debug for Lookup {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lookup").field("name", &self.name).finish_non_exhaustive()
-    }
 }
 
 impl Lookup {
     /// Begins to look up a name. An address in words is only read.
     pub(in crate::host) fn new(text: &str, access: &Access) -> Result<Lookup, Code> {
-        if access.is_denied() {
-            return Err(Code::AccessDenied);
-        }
+        let lease = access.lease()?;
         let unbracketed = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).filter(|t| t.contains(':'));
         if let Ok(ip) = unbracketed.unwrap_or(text).parse::<IpAddr>() {
             let state = State::Answered(Ok(VecDeque::from([ip.to_canonical()])));
-            return Ok(Lookup { access: access.clone(), name: None, state });
+            return Ok(Lookup { lease, name: None, state });
         }
         let name = pattern::host_name(text).ok_or(Code::InvalidArgument)?;
         if !access.may_look_up(&name) {
             return Err(Code::AccessDenied);
         }
-        let state = State::Running(Box::pin(resolve(name.clone())));
-        let mut lookup = Lookup { access: access.clone(), name: Some(name.into()), state };
-        // So that it runs whether or not the guest waits.
-        let _ = peek(|cx| lookup.poll_ready(cx));
-        Ok(lookup)
+        let task = registered(|| Ok(tokio::spawn(resolve(name.clone(), access.lookups()))))?;
+        Ok(Lookup { lease, name: Some(name.into()), state: State::Running(task) })
     }
 
     /// Ready when there is an answer.
     pub(in crate::host) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let State::Running(future) = &mut self.state {
-            match future.as_mut().poll(cx) {
-                Poll::Ready(answer) => self.state = State::Answered(answer),
+        if let State::Running(task) = &mut self.state {
+            match Pin::new(task).poll(cx) {
+                Poll::Ready(answer) => {
+                    self.state = State::Answered(answer.unwrap_or(Err(Code::TemporaryResolverFailure)));
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -79,20 +74,30 @@ impl Lookup {
             State::Answered(Err(code)) => return Err(*code),
         };
         if let (Some(ip), Some(name)) = (ip, &self.name) {
-            self.access.remember(ip, name);
+            self.lease.remember(ip, name);
         }
         Ok(ip)
     }
 }
 
-async fn resolve(name: String) -> Answer {
-    let permit = RUNNING.acquire().await.map_err(|_| Code::TemporaryResolverFailure)?;
+impl Drop for Lookup {
+    fn drop(&mut self) {
+        if let State::Running(task) = &self.state {
+            task.abort();
+        }
+    }
+}
+
+/// The permits are held until the resolver is done, not only until somebody has lost interest.
+async fn resolve(name: String, own: Arc<Semaphore>) -> Answer {
+    let own = own.acquire_owned().await;
+    let all = RUNNING.acquire().await;
     let lookup = tokio::task::spawn_blocking(move || {
         let answer = ask(&name);
-        drop(permit);
+        drop((own, all));
         answer
     });
-    lookup.await.map_err(|_| Code::TemporaryResolverFailure)?
+    lookup.await.unwrap_or(Err(Code::TemporaryResolverFailure))
 }
 
 fn ask(name: &str) -> Answer {

@@ -66,10 +66,11 @@ pub(super) fn hop_limit(fd: BorrowedFd<'_>, family: Family) -> Result<u64, Code>
 
 pub(super) fn set_hop_limit(fd: BorrowedFd<'_>, family: Family, hops: u8) -> Result<(), Code> {
     let hops = positive(hops)?;
-    Ok(match family {
+    match family {
         Family::Ipv4 => sockopt::set_ip_ttl(fd, hops.into())?,
         Family::Ipv6 => sockopt::set_ipv6_unicast_hops(fd, Some(hops))?,
-    })
+    }
+    Ok(())
 }
 
 /// Linux answers with twice what was asked for, which includes its own overhead.

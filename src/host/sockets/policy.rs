@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
 
 /// What guests may do on the network. Nothing, by default.
 #[derive(Debug, Clone)]
 pub struct NetPolicy {
     /// What is allowed; one that fits is enough.
     pub patterns: Vec<NetPattern>,
-    /// Sockets that one instance may have open at a time: each is a file descriptor of the host.
+    /// Sockets and lookups of names that one instance may have open at a time: each is a file descriptor of the host.
     pub sockets: usize,
 }
 
@@ -45,6 +46,9 @@ impl NetPolicy {
 /// Addresses that an instance remembers names of; the oldest are forgotten.
 const MAX_NAMES: usize = 256;
 
+/// Lookups of one instance that the resolver works on at a time; more wait.
+const MAX_LOOKUPS: usize = 4;
+
 /// The network as one instance may use it.
 #[derive(Debug, Clone)]
 pub(in crate::host) struct Access(Arc<Shared>);
@@ -54,11 +58,13 @@ struct Shared {
     config: Arc<Config>,
     names: Mutex<VecDeque<(IpAddr, Arc<str>)>>,
     open: AtomicUsize,
+    lookups: Arc<Semaphore>,
 }
 
 impl Access {
     pub(in crate::host) fn new(config: Arc<Config>) -> Access {
-        Access(Arc::new(Shared { config, names: Mutex::default(), open: AtomicUsize::new(0) }))
+        let lookups = Arc::new(Semaphore::new(MAX_LOOKUPS));
+        Access(Arc::new(Shared { config, names: Mutex::default(), open: AtomicUsize::new(0), lookups }))
     }
 
     fn policy(&self) -> &NetPolicy {
@@ -70,7 +76,7 @@ impl Access {
         self.policy().patterns.is_empty()
     }
 
-    /// Room for one more socket.
+    /// Room for one more socket or lookup.
     pub(super) fn lease(&self) -> Result<Lease, Code> {
         if self.is_denied() {
             return Err(Code::AccessDenied);
@@ -99,6 +105,11 @@ impl Access {
         addr.port() == 0 || self.may_listen(addr)
     }
 
+    /// Has a permit per lookup that may run.
+    pub(super) fn lookups(&self) -> Arc<Semaphore> {
+        self.0.lookups.clone()
+    }
+
     pub(super) fn may_look_up(&self, name: &str) -> bool {
         self.policy().allows_name(name)
     }
@@ -116,7 +127,7 @@ impl Access {
     }
 }
 
-/// The place of an open socket.
+/// The place of an open socket or lookup.
 #[derive(Debug)]
 pub(super) struct Lease(Access);
 

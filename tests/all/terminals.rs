@@ -27,9 +27,9 @@ const GUEST: &str = r#"(module
     (call $drop-output (i32.load (i32.const 4)))
     (i32.const 0)))"#;
 
-async fn call(export: usize, terminals: [bool; 3]) -> (Result<Option<u32>, Trap>, usize) {
+async fn call(engine: EngineKind, export: usize, terminals: [bool; 3]) -> (Result<Option<u32>, Trap>, usize) {
     let module = wat::parse_str(GUEST).expect("parses");
-    let program = load(EngineKind::Wasmtime, &module, &["terminals", "mistaken"], Limits::default()).expect("loads");
+    let program = load(engine, &module, &["terminals", "mistaken"], Limits::default()).expect("loads");
     let stdio = Stdio { terminals, ..Stdio::logged(Arc::new(|_, _| {})) };
     let instance = program.instance(State::new(Arc::new(Config::default()), stdio));
     let mut finished = instance.run(Task::new(Some(export), Vec::new(), &Limits::default())).await;
@@ -41,13 +41,15 @@ async fn call(export: usize, terminals: [bool; 3]) -> (Result<Option<u32>, Trap>
 async fn guests_are_told_which_streams_are_terminals() {
     for bits in 0..8 {
         let terminals = [0, 1, 2].map(|stream| bits >> stream & 1 == 1);
-        assert_eq!(call(0, terminals).await, (Ok(Some(bits)), 0), "{terminals:?}");
+        for engine in [EngineKind::Wasmtime, EngineKind::Wasmi] {
+            assert_eq!(call(engine, 0, terminals).await, (Ok(Some(bits)), 0), "{terminals:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn an_input_is_no_output() {
-    let (outcome, _) = call(1, [true; 3]).await;
+    let (outcome, _) = call(EngineKind::Wasmtime, 1, [true; 3]).await;
     let wrong = "handle 1 is of type terminal-input, not terminal-output";
     assert_eq!(outcome, Err(Trap::Guest(wrong.to_owned())));
 }

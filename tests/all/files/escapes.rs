@@ -1,15 +1,13 @@
 //! Nothing leads out of a directory that is given to a guest. Each way is a test.
 
 use super::folder::Folder;
-use super::{played, same};
+use super::{assert_same, played, same};
 
 /// Every line up to the list of what is there says that it is not permitted, here as under the oracle, and what lies
 /// outside is as before.
 async fn refused(act: &'static str) {
-    let folder = Folder::new();
-    let before = folder.tree();
-    played(&[act], &folder).await;
-    assert_eq!(folder.tree(), before);
+    let (_, [folder, _]) = played(act, Folder::new).await;
+    assert_same(&Folder::new().tree(), &folder.tree());
     let text = same(act).await;
     let answers: Vec<&str> = text.lines().skip(1).take_while(|line| !line.ends_with("entries")).collect();
     assert!(answers.len() >= 8, "{text}");

@@ -9,7 +9,7 @@ mod words;
 use crate::guest;
 use bytes::Bytes;
 use folder::Folder;
-use lowlift::engine::{EngineKind, Limits, Task, load};
+use lowlift::engine::{EngineKind, Limits, Program, Task, load};
 use lowlift::host::files::Preopen;
 use lowlift::host::io::{Sink, StreamError};
 use lowlift::host::{Config, State, Stdio, Trap};
@@ -46,15 +46,22 @@ impl Sink for Written {
     }
 }
 
-static PROGRAM: LazyLock<Arc<dyn lowlift::engine::Program>> = LazyLock::new(|| {
+/// The guest on both engines.
+static PROGRAMS: LazyLock<[Arc<dyn Program>; 2]> = LazyLock::new(|| {
     let module = link(&guest("files-rust"), Options::default()).expect("links").wasm;
     let run: Vec<String> = (0..20).map(|patch| format!("wasi:cli/run@0.2.{patch}#run")).collect();
     let run: Vec<&str> = run.iter().map(String::as_str).collect();
-    load(EngineKind::Wasmtime, &module, &run, Limits::default()).expect("loads").into()
+    [EngineKind::Wasmtime, EngineKind::Wasmi]
+        .map(|engine| load(engine, &module, &run, Limits::default()).expect("loads").into())
 });
 
 /// Plays acts on a folder: what the guest says, and how it ends.
-async fn play(acts: &[&str], folder: &Folder, handles: usize) -> (String, Result<Option<u32>, Trap>) {
+async fn play(
+    program: &dyn Program,
+    acts: &[&str],
+    folder: &Folder,
+    handles: usize,
+) -> (String, Result<Option<u32>, Trap>) {
     let preopen = |name: &str, ro| Preopen::open(&folder.path(name), &format!("/{name}"), ro).expect("opens");
     let config = Config {
         args: ["files"].iter().chain(acts).map(ToString::to_string).collect(),
@@ -65,17 +72,24 @@ async fn play(acts: &[&str], folder: &Folder, handles: usize) -> (String, Result
     let written = Written::default();
     let mut stdio = Stdio::logged(Arc::new(|_, line| eprintln!("{line}")));
     stdio.stdout = Some(Arc::new(Mutex::new(written.clone())));
-    let run = (0..20).find(|&run| PROGRAM.has(run)).expect("a command");
-    let instance = PROGRAM.instance(State::new(Arc::new(config), stdio));
+    let run = (0..20).find(|&run| program.has(run)).expect("a command");
+    let instance = program.instance(State::new(Arc::new(config), stdio));
     let finished = instance.run(Task::new(Some(run), Vec::new(), &Limits::default())).await;
     (written.text(), finished.outcome)
 }
 
-/// Plays acts to their end.
-async fn played(acts: &[&str], folder: &Folder) -> String {
-    let (text, outcome) = play(acts, folder, 1000).await;
-    assert_eq!(outcome, Ok(Some(0)), "{text}");
-    text
+/// Plays an act to its end, on both engines: what the guest says, and the folders that come of it.
+async fn played(act: &str, prepare: impl Fn() -> Folder) -> (String, [Folder; 2]) {
+    let folders = [prepare(), prepare()];
+    let mut said = Vec::new();
+    for (program, folder) in PROGRAMS.iter().zip(&folders) {
+        let (text, outcome) = play(&**program, &[act], folder, 1000).await;
+        assert_eq!(outcome, Ok(Some(0)), "{text}");
+        said.push(text);
+    }
+    assert_same(&said[0], &said[1]);
+    assert_same(&folders[0].tree(), &folders[1].tree());
+    (said.remove(0), folders)
 }
 
 struct Ctx(WasiCtx, ResourceTable);
@@ -112,8 +126,8 @@ fn oracle(acts: &[&str], folder: &Folder) -> String {
 
 /// Both say the same and leave the same behind. Returns what was said.
 async fn same(act: &'static str) -> String {
-    let (ours, theirs) = (Folder::new(), Folder::new());
-    let have = played(&[act], &ours).await;
+    let (have, [ours, _]) = played(act, Folder::new).await;
+    let theirs = Folder::new();
     // Its synchronous functions must not be called on a thread of tokio's.
     let (want, theirs) =
         tokio::task::spawn_blocking(move || (oracle(&[act], &theirs), theirs)).await.expect("does not panic");
@@ -154,10 +168,10 @@ same! {
 /// The oracle says `not-permitted` for what the WIT calls `read-only`.
 #[tokio::test]
 async fn what_is_read_only_stays() {
-    let (ours, theirs) = (Folder::new(), Folder::new());
-    let before = ours.tree();
-    let have = played(&["read-only"], &ours).await;
-    assert_eq!(ours.tree(), before);
+    let theirs = Folder::new();
+    let before = theirs.tree();
+    let (have, [ours, _]) = played("read-only", Folder::new).await;
+    assert_same(&before, &ours.tree());
     let want = tokio::task::spawn_blocking(move || oracle(&["read-only"], &theirs)).await.expect("does not panic");
     assert_same(&want.replace("error not-permitted", "error read-only"), &have);
     assert_eq!(have.matches("error read-only").count(), 25, "{have}");

@@ -1,13 +1,12 @@
 //! What the words of the WIT say and the oracle does in another way, and what would hang it.
 
 use super::folder::Folder;
-use super::{play, played};
+use super::{PROGRAMS, play, played};
 use lowlift::host::Trap;
 
 #[tokio::test]
 async fn flags_are_kept() {
-    let folder = Folder::new();
-    let text = played(&["flags"], &folder).await;
+    let (text, _) = played("flags", Folder::new).await;
     assert_eq!(
         text,
         "== flags
@@ -29,10 +28,13 @@ read-only to mutate: error read-only
 
 #[tokio::test]
 async fn pipes_keep_nobody_waiting() {
-    let folder = Folder::new();
-    let pipe = folder.path("rw/pipe");
-    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("can be made");
-    let text = played(&["pipes"], &folder).await;
+    let with_pipe = || {
+        let folder = Folder::new();
+        let pipe = folder.path("rw/pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("can be made");
+        folder
+    };
+    let (text, _) = played("pipes", with_pipe).await;
     let (_, text) = text.split_once("stat").expect("after the list");
     assert_eq!(
         text,
@@ -51,14 +53,16 @@ unlink: ok
 
 #[tokio::test]
 async fn handles_are_limited() {
-    let (_, outcome) = play(&["many"], &Folder::new(), 100).await;
-    assert_eq!(outcome, Err(Trap::Guest("more than 100 live handles".to_owned())));
+    for program in &*PROGRAMS {
+        let (_, outcome) = play(&**program, &["many"], &Folder::new(), 100).await;
+        assert_eq!(outcome, Err(Trap::Guest("more than 100 live handles".to_owned())));
+    }
 }
 
 /// Descriptors of the system belong to all guests.
 #[tokio::test]
 async fn open_files_are_limited() {
-    let text = played(&["full"], &Folder::new()).await;
+    let (text, _) = played("full", Folder::new).await;
     assert_eq!(
         text,
         "== full
@@ -76,8 +80,7 @@ after all are closed: opened DescriptorType::Directory
 
 #[tokio::test]
 async fn what_was_taken_is_written() {
-    let folder = Folder::new();
-    let text = played(&["dropped"], &folder).await;
+    let (text, [folder, _]) = played("dropped", Folder::new).await;
     assert_eq!(text, "== dropped\nsize: 500\n");
     assert_eq!(std::fs::read_to_string(folder.path("rw/file")).expect("readable"), "0123456789".repeat(50));
 }

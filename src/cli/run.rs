@@ -70,6 +70,8 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         args: arguments(args),
         dirs: args.dir.iter().map(|text| text.parse::<DirSpec>()?.open()).collect::<Result<_>>()?,
         handles: HANDLES,
+        // A time limit must hold also while a file is waited for.
+        in_place: args.timeout.is_none(),
         ..Config::default()
     };
     let module = lowered(&input, kind, shared)?;

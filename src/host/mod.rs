@@ -95,12 +95,15 @@ pub struct Config {
     pub dirs: Vec<files::Preopen>,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
+    /// Files may block the thread that the guest runs on, which spares a change of threads for each call of preview1:
+    /// for a host that has one guest and no time limit.
+    pub in_place: bool,
 }
 
 impl Default for Config {
     /// No environment, no arguments, no directories, 4,000 handles.
     fn default() -> Self {
-        Config { env: Vec::new(), args: Vec::new(), dirs: Vec::new(), handles: 4_000 }
+        Config { env: Vec::new(), args: Vec::new(), dirs: Vec::new(), handles: 4_000, in_place: false }
     }
 }
 

@@ -4,11 +4,14 @@
 //! silent.
 
 mod adapt;
+mod cache;
 mod check;
 #[cfg(feature = "serve")]
 mod demo;
 mod diff;
 mod explain;
+#[cfg(feature = "serve")]
+mod grants;
 mod io;
 mod layout;
 mod link;
@@ -23,6 +26,8 @@ mod site;
 mod standard;
 mod wit;
 mod witx;
+
+pub use cache::cache_dir;
 
 use crate::diagnostic::{Code, Color, Diagnostic, to_json, to_text};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};

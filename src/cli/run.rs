@@ -1,5 +1,6 @@
 //! `lowlift run`: run a program in the foreground.
 
+use super::grants::Grants;
 use super::serve::{Spinner, engine, runtime};
 use super::standard::standard;
 use super::{Outcome, Run, Shared, io};
@@ -7,7 +8,6 @@ use crate::abi::{Core, CoreSignature, Track};
 use crate::adapt::{FileKind, Item, Survey, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::engine::{EngineKind, Limits, LoadOptions, Task, load_with};
-use crate::host::files::DirSpec;
 use crate::host::{Config, State, Trap};
 use crate::serve::duration;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,6 @@ pub(super) struct Args {
     /// Arguments of the program, behind its name, which is that of the file.
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
-    /// An environment variable; without a value, that of this process, if it has one.
-    #[arg(long, value_name = "NAME[=VALUE]", value_parser = variable)]
-    env: Vec<(String, Option<String>)>,
-    /// A directory with everything below it, under another path if one is given; `:ro` lets nothing be changed.
-    #[arg(long, value_name = "HOST[::GUEST][:ro]")]
-    dir: Vec<String>,
     /// The engine.
     #[arg(long, value_parser = engine, default_value = "wasmtime")]
     engine: EngineKind,
@@ -50,6 +44,8 @@ pub(super) struct Args {
     /// Memory in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=4096))]
     max_memory: u64,
+    #[command(flatten)]
+    grants: Grants,
 }
 
 /// As good as for ever.
@@ -66,13 +62,12 @@ const ABORTED: u8 = 134;
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let (input, kind) = io::read_wasm(Some(&args.input))?;
     let config = Config {
-        env: environment(&args.env)?,
         args: arguments(args),
-        dirs: args.dir.iter().map(|text| text.parse::<DirSpec>()?.open()).collect::<Result<_>>()?,
         handles: HANDLES,
+        open_files: HANDLES,
         // A time limit must hold also while a file is waited for.
         in_place: args.timeout.is_none(),
-        ..Config::default()
+        ..args.grants.config()?
     };
     let module = lowered(&input, kind, shared)?;
     let survey = survey(&module).map_err(|e| e.in_file(&input.name, "core module"))?;
@@ -185,33 +180,4 @@ fn entry(survey: &Survey) -> Result<&str> {
 fn arguments(args: &Args) -> Vec<String> {
     let name = args.input.file_name().unwrap_or(args.input.as_os_str());
     std::iter::once(Path::new(name).display().to_string()).chain(args.args.iter().cloned()).collect()
-}
-
-fn environment(wanted: &[(String, Option<String>)]) -> Result<Vec<(String, String)>> {
-    let mut env: Vec<(String, String)> = Vec::new();
-    for (name, value) in wanted {
-        let value = match value {
-            Some(value) => value.clone(),
-            None => match std::env::var(name) {
-                Ok(value) => value,
-                Err(std::env::VarError::NotPresent) => continue,
-                Err(_) => {
-                    return Err(Diagnostic::new(Code::Usage, format!("the variable `{name}` is not UTF-8")));
-                }
-            },
-        };
-        // What is said last is meant.
-        env.retain(|(other, _)| other != name);
-        env.push((name.clone(), value));
-    }
-    Ok(env)
-}
-
-fn variable(text: &str) -> std::result::Result<(String, Option<String>), String> {
-    match text.split_once('=') {
-        Some(("", _)) => Err("`NAME=VALUE` or `NAME`".to_owned()),
-        Some((name, value)) => Ok((name.to_owned(), Some(value.to_owned()))),
-        None if text.is_empty() => Err("`NAME=VALUE` or `NAME`".to_owned()),
-        None => Ok((text.to_owned(), None)),
-    }
 }

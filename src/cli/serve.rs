@@ -1,5 +1,6 @@
 //! `lowlift serve`: answer HTTP with a component or core module.
 
+use super::grants::Grants;
 use super::{Outcome, Run, Shared, io, site};
 use crate::adapt::FileKind;
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -95,9 +96,8 @@ struct Single {
     /// Bytes of a request's body, such as `64MiB`; more are answered with 413.
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
     max_body: u64,
-    /// An environment variable for guests.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
-    env: Vec<(String, String)>,
+    #[command(flatten)]
+    grants: Grants,
 }
 
 /// Forms of the access log.
@@ -162,7 +162,7 @@ fn read(args: &Args, shared: &Shared) -> Result<(Options, Vec<PathBuf>)> {
     };
     let policy = Policy { max: single.reuse, idle: single.idle, min_warm: single.eager, ..Policy::default() };
     let requests = RequestLimits { request_body: single.max_body, queue: single.queue, ..RequestLimits::default() };
-    let config = Config { env: single.env.clone(), args: vec!["app".to_owned()], ..Config::default() };
+    let config = Config { args: vec!["app".to_owned()], ..single.grants.config()? };
     let engine = single.engine;
     let name = read.name;
     let route = RouteOptions { name, engine, policy, limits, requests, config, ..RouteOptions::new(module) };
@@ -319,11 +319,4 @@ impl Drop for Spinner {
 
 pub(super) fn engine(name: &str) -> std::result::Result<EngineKind, String> {
     EngineKind::ALL.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| "`wasmtime` or `wasmi`".to_owned())
-}
-
-fn variable(text: &str) -> std::result::Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("`NAME=VALUE`".to_owned()),
-    }
 }

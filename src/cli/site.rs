@@ -1,7 +1,7 @@
 //! Opens what a configuration of the server names.
 
 use super::serve::{lowered, tls};
-use super::{Shared, io};
+use super::{Shared, grants, io};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::host::Config;
 use crate::serve::{Options, RouteOptions, Site, SiteRoute};
@@ -39,13 +39,10 @@ pub(super) fn read(path: &Path, shared: &Shared) -> Result<(Options, Vec<PathBuf
 fn open(route: SiteRoute, folder: &Path, shared: &Shared) -> Result<RouteOptions> {
     let (input, kind) = io::read_wasm(Some(&folder.join(&route.module)))?;
     let module = lowered(&input, kind, shared)?;
-    let default = Config::default();
-    let config = Config {
-        env: route.env,
-        args: vec!["app".to_owned()],
-        handles: route.handles.unwrap_or(default.handles),
-        ..default
-    };
+    let dirs: Vec<String> = route.dirs.iter().map(|dir| beside(folder, dir)).collect();
+    let given = grants::config(route.env, &dirs, &route.allow_http)?;
+    let handles = route.handles.unwrap_or(given.handles);
+    let config = Config { args: vec!["app".to_owned()], handles, strict: route.strict, ..given };
     Ok(RouteOptions {
         name: input.name,
         pattern: route.pattern,
@@ -57,4 +54,14 @@ fn open(route: SiteRoute, folder: &Path, shared: &Shared) -> Result<RouteOptions
         requests: route.requests,
         config,
     })
+}
+
+/// A directory as `--dir` takes it, whose host part lies beside the configuration.
+fn beside(folder: &Path, dir: &str) -> String {
+    let (host, guest) = match dir.split_once("::") {
+        Some((host, guest)) => (host, guest.to_owned()),
+        // Without a name of its own, guests call it as it is written.
+        None => (dir.strip_suffix(":ro").unwrap_or(dir), dir.to_owned()),
+    };
+    format!("{}::{guest}", folder.join(host).display())
 }

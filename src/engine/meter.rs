@@ -40,6 +40,15 @@ impl Meter {
         self.used() + Duration::from_nanos(self.now().saturating_sub(self.0.since.load(Ordering::Relaxed)))
     }
 
+    /// Polls `future` once, and counts that.
+    pub fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let began = self.now();
+        self.0.since.store(began, Ordering::Relaxed);
+        let polled = future.poll(cx);
+        self.0.used.fetch_add(self.now().saturating_sub(began), Ordering::Relaxed);
+        polled
+    }
+
     /// Counts the polls of `future`.
     pub fn count<F: Future>(&self, future: F) -> Metered<F> {
         Metered { meter: self.clone(), future: Box::pin(future) }
@@ -56,10 +65,7 @@ impl<F: Future> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let began = self.meter.now();
-        self.meter.0.since.store(began, Ordering::Relaxed);
-        let polled = self.future.as_mut().poll(cx);
-        self.meter.0.used.fetch_add(self.meter.now().saturating_sub(began), Ordering::Relaxed);
-        polled
+        let Metered { meter, future } = &mut *self;
+        meter.poll(future.as_mut(), cx)
     }
 }

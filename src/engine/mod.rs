@@ -3,6 +3,8 @@
 
 mod budget;
 mod cache;
+#[cfg(feature = "engine-wasmtime")]
+mod compile;
 mod link;
 mod meter;
 mod outline;
@@ -13,7 +15,7 @@ pub mod wasmi;
 #[cfg(feature = "engine-wasmtime")]
 pub mod wasmtime;
 
-pub use cache::Cache;
+pub use cache::{Cache, CacheCounts};
 pub use meter::Meter;
 
 use crate::diagnostic::Result;

@@ -39,6 +39,9 @@ pub(super) enum Import {
 
 impl Outline {
     pub(super) fn read(wasm: &[u8]) -> Result<Outline> {
+        if Parser::is_component(wasm) {
+            return Err(Diagnostic::new(Code::ComponentGiven, "a core module is wanted, and this is a component"));
+        }
         let mut outline = Outline::default();
         for payload in Parser::new(0).parse_all(wasm) {
             match payload.and_then(|payload| outline.section(payload)) {

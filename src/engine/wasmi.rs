@@ -30,6 +30,9 @@ const CALL: u64 = 500;
 /// Bytes of stack for which one more call may be in progress.
 const FRAME: usize = 32;
 
+/// Stacks that are kept for the next instance.
+const CACHED_STACKS: usize = 16;
+
 /// A module ready to be instantiated.
 pub struct WasmiProgram(Arc<Shared>);
 
@@ -112,6 +115,7 @@ fn configure(options: &LoadOptions) -> Config {
         .wasm_custom_page_sizes(false)
         .set_min_stack_height(stack.min(4 << 10))
         .set_max_stack_height(stack)
+        .set_max_cached_stacks(CACHED_STACKS)
         .set_max_recursion_depth((stack / FRAME).max(1));
     config
 }

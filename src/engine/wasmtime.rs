@@ -1,21 +1,24 @@
 //! wasmtime by its core API, with pooled instances and copy-on-write memory. Its component model is not built in.
 
+mod imports;
+
 use super::budget::Budget;
+use super::compile::compile;
 use super::outline::{Entry, Outline};
 use super::{Finished, Instance, Limits, LoadOptions, Meter, Program, Running, Task, link};
-use crate::abi::{Core, ImportName, Table};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::host::call::{Invocation, Need, Slots};
-use crate::host::value::Allocation;
-use crate::host::wasi::{Function, wasi};
-use crate::host::{GuestMemory, State, Trap};
+use crate::host::wasi::wasi;
+use crate::host::{State, Trap};
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use wasmtime::{
-    Caller, Config, Engine, Func, FuncType, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
-    ModuleExport, PoolingAllocationConfig, Store, TypedFunc, UpdateDeadline, Val, ValType,
+    Config, Enabled, Engine, Func, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module, ModuleExport,
+    PoolingAllocationConfig, Store, TypedFunc, UpdateDeadline, Val,
 };
 
 /// How often a running guest is interrupted to look at its deadline and let others run.
@@ -48,7 +51,6 @@ impl std::fmt::Debug for WasmtimeProgram {
 struct Exports {
     tasks: Vec<Option<(Entry, ModuleExport)>>,
     memory: Option<ModuleExport>,
-    realloc: Option<ModuleExport>,
     initialize: Option<ModuleExport>,
 }
 
@@ -59,6 +61,8 @@ type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
 struct Data {
     state: State,
     budget: Budget,
+    /// Of the call that runs.
+    clock: Option<Clock>,
     memory: Option<Memory>,
     realloc: Option<Realloc>,
     /// Cleared while the guest's `cabi_realloc` runs, which may not call out (*may_leave*).
@@ -76,16 +80,15 @@ pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<Wasm
         Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(format!("{e:#}"))
     };
     let engine = Engine::new(&configure(&outline, options.limits)).map_err(refused)?;
-    let module = Module::new(&engine, wasm).map_err(refused)?;
+    let module = compile(&engine, wasm, options).map_err(refused)?;
     let mut linker = Linker::new(&engine);
     for (name, function) in imports {
-        define(&mut linker, name, function, &wasi.table)
+        imports::define(&mut linker, name, function, &wasi.table)
             .map_err(|e| Diagnostic::new(Code::Internal, "a function cannot be linked").cause(e))?;
     }
     let exports = Exports {
         tasks: tasks(&outline, exports, &module),
         memory: module.get_export_index("memory"),
-        realloc: module.get_export_index("cabi_realloc"),
         initialize: module.get_export_index("_initialize"),
     };
     let pre = linker.instantiate_pre(&module).map_err(refused)?;
@@ -118,7 +121,13 @@ fn configure(outline: &Outline, limits: Limits) -> Config {
     let (tables, memories) = (count(&outline.tables), count(&outline.memories));
     let memory = outline.memories.iter().copied().max().unwrap_or(0);
     let elements = outline.tables.iter().copied().max().unwrap_or(0);
-    let resident = if memory <= RESIDENT { usize::try_from(memory).unwrap_or(0) } else { 0 };
+    let resident = if let Ok(v) = std::env::var("LL_RESIDENT") {
+        v.parse().unwrap_or(0)
+    } else if memory <= RESIDENT {
+        usize::try_from(memory).unwrap_or(0)
+    } else {
+        0
+    };
     let elements = usize::try_from(elements).unwrap_or(usize::MAX);
     // A heap lies in a memory of its own.
     let heaps = u32::from(outline.exceptions);
@@ -136,6 +145,7 @@ fn configure(outline: &Outline, limits: Limits) -> Config {
         .max_memory_size(limits.memory)
         .linear_memory_keep_resident(resident)
         .table_keep_resident(elements.min(8 << 10) * 8)
+        .pagemap_scan(if std::env::var_os("LL_NOPAGEMAP").is_some() { Enabled::No } else { Enabled::Auto })
         .max_unused_warm_slots(limits.instances);
     let mut config = features(outline);
     config
@@ -159,122 +169,43 @@ fn tick(engine: &Engine) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Functions that neither wait nor call the guest back run on the guest's own stack; the others suspend it.
-fn define(
-    linker: &mut Linker<Data>,
-    name: &ImportName,
-    function: &'static Function,
-    table: &'static Table<'static>,
-) -> wasmtime::Result<()> {
-    let ty = FuncType::new(linker.engine(), types(&function.core.params), types(&function.core.results));
-    if function.blocks || function.needs.realloc {
-        linker.func_new_async(&name.module, &name.name, ty, move |mut caller, params, results| {
-            Box::new(async move {
-                let invocation = Invocation::new(function, table, slots(&caller, params)?);
-                let mut need = with_memory(&mut caller, |state, memory| invocation.begin(state, memory))?;
-                let bits = loop {
-                    let after = match need {
-                        Need::Return(bits) => break bits,
-                        Need::Wait(wait, after) => {
-                            caller.data_mut().state.wait(&wait).await;
-                            after
-                        }
-                        Need::Job(job) => job.await,
-                        Need::Allocate(wanted, value) => {
-                            let pointers = allocate(&mut caller, &wanted).await?;
-                            break with_memory(&mut caller, |_, memory| invocation.finish(&value, pointers, memory))?;
-                        }
-                    };
-                    need = with_memory(&mut caller, |state, memory| invocation.resume(after, state, memory))?;
-                };
-                give(bits, function, results);
-                Ok(())
-            })
-        })?;
-    } else {
-        linker.func_new(&name.module, &name.name, ty, move |mut caller, params, results| {
-            let invocation = Invocation::new(function, table, slots(&caller, params)?);
-            match with_memory(&mut caller, |state, memory| invocation.begin(state, memory))? {
-                Need::Return(bits) => {
-                    give(bits, function, results);
-                    Ok(())
-                }
-                _ => Err(link::waited().into()),
-            }
-        })?;
-    }
-    Ok(())
+/// When a call has to end.
+struct Clock {
+    deadline: Instant,
+    cpu: Duration,
+    meter: Meter,
 }
 
-fn types(core: &[Core]) -> impl Iterator<Item = ValType> + '_ {
-    core.iter().map(|core| match core {
-        Core::I32 => ValType::I32,
-        Core::I64 => ValType::I64,
-        Core::F32 => ValType::F32,
-        Core::F64 => ValType::F64,
-    })
-}
-
-fn slots(caller: &Caller<'_, Data>, params: &[Val]) -> Result<Slots, Trap> {
-    let bits = |param: &Val| match param {
-        Val::I32(v) => u64::from(v.cast_unsigned()),
-        Val::I64(v) => v.cast_unsigned(),
-        Val::F32(bits) => u64::from(*bits),
-        Val::F64(bits) => *bits,
-        _ => 0,
-    };
-    link::slots(caller.data().may_leave, params.iter().map(bits))
-}
-
-fn give(bits: Option<u64>, function: &Function, results: &mut [Val]) {
-    if let (Some(bits), Some(result)) = (bits, results.first_mut()) {
-        let low = crate::host::value::pointer(bits);
-        *result = match function.core.results.first() {
-            Some(Core::I64) => Val::I64(bits.cast_signed()),
-            Some(Core::F32) => Val::F32(low),
-            Some(Core::F64) => Val::F64(bits),
-            _ => Val::I32(low.cast_signed()),
-        };
+impl Clock {
+    /// Looked at on every tick: an error ends the guest.
+    fn look(&self) -> wasmtime::Result<UpdateDeadline> {
+        if Instant::now() >= self.deadline {
+            Err(Trap::Deadline.into())
+        } else if self.meter.so_far() > self.cpu {
+            Err(Trap::Cpu.into())
+        } else {
+            Ok(UpdateDeadline::Yield(1))
+        }
     }
 }
 
-/// Runs with a view of the guest's memory; one without memory sees an empty one.
-fn with_memory<T>(
-    caller: &mut Caller<'_, Data>,
-    run: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> Result<T, Trap>,
+/// Runs a call up to the deadline, and counts how long it computes.
+async fn limited<T>(
+    call: impl Future<Output = wasmtime::Result<T>>,
+    meter: &Meter,
+    deadline: Instant,
 ) -> Result<T, Trap> {
-    // A start function calls before the instance is there.
-    let memory = match caller.data().memory {
-        Some(memory) => Some(memory),
-        None => caller.get_export("memory").and_then(wasmtime::Extern::into_memory),
-    };
-    match memory {
-        Some(memory) => {
-            let (bytes, data) = memory.data_and_store_mut(caller);
-            run(&mut data.state, &mut GuestMemory::new(bytes))
+    let mut call = pin!(call);
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = meter.poll(call.as_mut(), cx) {
+            return Poll::Ready(result.map_err(|e| trap(&e)));
         }
-        None => run(&mut caller.data_mut().state, &mut GuestMemory::new(&mut [])),
-    }
-}
-
-/// Has the guest allocate what a result needs.
-async fn allocate(caller: &mut Caller<'_, Data>, wanted: &[Allocation]) -> wasmtime::Result<Vec<u32>> {
-    let realloc = match &caller.data().realloc {
-        Some(realloc) => realloc.clone(),
-        None => {
-            let export = caller.get_export("cabi_realloc").and_then(wasmtime::Extern::into_func);
-            let func = export.ok_or_else(link::no_realloc)?;
-            func.typed(&*caller)?
-        }
-    };
-    let mut pointers = Vec::with_capacity(wanted.len());
-    for &Allocation { align, size } in wanted {
-        caller.data_mut().may_leave = false;
-        let result = realloc.call_async(&mut *caller, (0, 0, align, size)).await;
-        caller.data_mut().may_leave = true;
-        pointers.push(result?);
-    }
-    Ok(pointers)
+        // Most calls never wait, and never need the timer.
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().poll(cx).map(|()| Err(Trap::Deadline))
+    })
+    .await
 }
 
 /// An instance in a store of its own.
@@ -288,9 +219,14 @@ struct WasmtimeInstance {
 impl Program for WasmtimeProgram {
     fn instance(&self, state: State) -> Box<dyn Instance> {
         let limits = &self.0.limits;
-        let data = Data { state, budget: Budget::new(limits), memory: None, realloc: None, may_leave: true };
+        let data =
+            Data { state, budget: Budget::new(limits), clock: None, memory: None, realloc: None, may_leave: true };
         let mut store = Store::new(self.0.pre.module().engine(), data);
         store.limiter(|data| &mut data.budget);
+        store.epoch_deadline_callback(|store| match &store.data().clock {
+            Some(clock) => clock.look(),
+            None => Ok(UpdateDeadline::Continue(1)),
+        });
         Box::new(WasmtimeInstance { shared: self.0.clone(), store, instance: None })
     }
 
@@ -302,26 +238,12 @@ impl Program for WasmtimeProgram {
 impl Instance for WasmtimeInstance {
     fn run(mut self: Box<Self>, task: Task) -> Running {
         let meter = Meter::new();
-        let clock = meter.clone();
-        self.store.epoch_deadline_callback(move |_| {
-            if Instant::now() >= task.deadline {
-                Err(Trap::Deadline.into())
-            } else if clock.so_far() > task.cpu {
-                Err(Trap::Cpu.into())
-            } else {
-                Ok(UpdateDeadline::Yield(1))
-            }
-        });
+        self.store.data_mut().clock = Some(Clock { deadline: task.deadline, cpu: task.cpu, meter: meter.clone() });
         self.store.set_epoch_deadline(1);
-        let counted = meter.clone();
-        Box::pin(meter.count(async move {
-            let outcome = match timeout_at(task.deadline, self.call(&task)).await {
-                Err(_) => Err(Trap::Deadline),
-                Ok(Ok(result)) => Ok(result),
-                Ok(Err(e)) => Err(trap(&e)),
-            };
-            Finished { outcome, instance: self, cpu: counted.so_far() }
-        }))
+        Box::pin(async move {
+            let outcome = limited(self.call(&task), &meter, task.deadline).await;
+            Finished { outcome, instance: self, cpu: meter.used() }
+        })
     }
 
     fn state(&mut self) -> &mut State {
@@ -356,9 +278,7 @@ impl WasmtimeInstance {
         let store = &mut self.store;
         let instance = self.shared.pre.instantiate_async(&mut *store).await?;
         let memory = exports.memory.as_ref().and_then(|m| instance.get_module_export(&mut *store, m));
-        let realloc = exports.realloc.as_ref().and_then(|f| func(&instance, store, f));
         store.data_mut().memory = memory.and_then(wasmtime::Extern::into_memory);
-        store.data_mut().realloc = realloc.map(|f| f.typed(&*store)).transpose()?;
         if let Some(initialize) = exports.initialize.as_ref().and_then(|f| func(&instance, store, f)) {
             initialize.typed::<(), ()>(&*store)?.call_async(&mut *store, ()).await?;
         }

@@ -7,8 +7,11 @@ use super::wasi::{Form, Function};
 use super::{After, GuestMemory, Job, State, Step, Trap};
 use crate::abi::{Core, Table};
 
-/// Flat slots: 16 parameters and a result pointer at the most. Each holds the bits of its core type, zero-extended.
-pub type Slots = [u64; 17];
+/// 16 parameters and a result pointer.
+pub const MAX_SLOTS: usize = 17;
+
+/// Flat slots. Each holds the bits of its core type, zero-extended.
+pub type Slots = [u64; MAX_SLOTS];
 
 /// What the engine is to do next.
 pub enum Need {
@@ -45,8 +48,13 @@ impl Invocation {
     pub fn begin(&self, state: &mut State, memory: &mut GuestMemory<'_>) -> Result<Need, Trap> {
         let step = match &self.function.form {
             Form::Canonical(signature, run) => {
-                let args = lift_args(self.table, signature, &self.slots, memory)?;
-                run(state, &args)?
+                // One allocation serves all calls of an instance.
+                let mut args = std::mem::take(&mut state.args);
+                lift_args(self.table, signature, &self.slots, memory, &mut args)?;
+                let step = run(state, &args);
+                args.clear();
+                state.args = args;
+                step?
             }
             Form::Drop(run) => run(state, &[Value::from(pointer(self.slots[0]))])?,
             Form::Raw(run) => run(state, memory, &self.slots)?,

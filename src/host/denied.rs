@@ -1,6 +1,6 @@
-//! What a guest may import and is never granted: sockets, answers from other servers.
+//! What a guest may import and is never granted: sockets.
 //!
-//! No socket can be created and no request leaves, so none of these resources ever exists; a function that takes
+//! No socket can be created, so none of these resources ever exists; a function that takes
 //! one can only be called with a handle that is not there, which traps as it would anywhere.
 
 use super::handles::{Network, Resource};
@@ -30,7 +30,7 @@ pub(super) fn function(interface: &str, name: &str) -> Option<Run> {
             s.handles.get::<Network>(handle(a, 0)?)?;
             done(Value::err(Value::case(ACCESS_DENIED)))
         },
-        (interface, name) if interface.starts_with("wasi:sockets/") || name.contains("incoming-response") => |_, a| {
+        (interface, _) if interface.starts_with("wasi:sockets/") => |_, a| {
             let index = a.first().and_then(|v| v.u32().ok()).unwrap_or_default();
             Err(Trap::new(format!("handle {index} does not exist")))
         },

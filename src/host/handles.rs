@@ -3,8 +3,8 @@
 use super::Trap;
 use super::files::{Descriptor, DirectoryEntryStream};
 use super::http::{
-    Fields, FutureTrailers, IncomingBody, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse,
-    RequestOptions, ResponseOutparam,
+    Fields, FutureIncomingResponse, FutureTrailers, IncomingBody, IncomingRequest, IncomingResponse, OutgoingBody,
+    OutgoingRequest, OutgoingResponse, RequestOptions, ResponseOutparam,
 };
 use super::io::{InputStream, IoError, OutputStream, Pollable};
 use super::terminals::{TerminalInput, TerminalOutput};
@@ -26,14 +26,18 @@ pub(super) trait Held: Sized {
     fn take(resource: Resource) -> Option<Self>;
 }
 
-/// The kinds, with their WIT names; those under `request` end with the request that they belong to.
+/// The kinds, with their WIT names; those under `request` end with the request that they belong to. Large ones are
+/// `boxed`: resources are moved often.
 macro_rules! resources {
-    (instance { $($kind:ident $name:literal,)* } request { $($bound:ident $bound_name:literal,)* }) => {
+    (
+        instance { $($kind:ident $name:literal $($place:ident)?,)* }
+        request { $($bound:ident $bound_name:literal $($bound_place:ident)?,)* }
+    ) => {
         /// A resource of the guest.
         #[derive(Debug)]
         pub(super) enum Resource {
-            $($kind($kind),)*
-            $($bound($bound),)*
+            $($kind(resources!(@type $kind $($place)?)),)*
+            $($bound(resources!(@type $bound $($bound_place)?)),)*
             /// What is left of a resource whose request has ended while the guest held its handle: it can be dropped,
             /// and nothing else.
             Ended,
@@ -66,9 +70,13 @@ macro_rules! resources {
             }
         }
 
-        resources!(@held $($kind $name,)* $($bound $bound_name,)*);
+        resources!(@held $($kind $name $($place)?,)* $($bound $bound_name $($bound_place)?,)*);
     };
-    (@held $($kind:ident $name:literal,)*) => {
+    (@type $kind:ident) => { $kind };
+    (@type $kind:ident boxed) => { Box<$kind> };
+    (@out $resource:ident) => { $resource };
+    (@out $resource:ident boxed) => { *$resource };
+    (@held $($kind:ident $name:literal $($place:ident)?,)*) => {
         $(impl Held for $kind {
             const NAME: &str = $name;
             fn get(resource: &Resource) -> Option<&Self> {
@@ -78,7 +86,7 @@ macro_rules! resources {
                 match resource { Resource::$kind(r) => Some(r), _ => None }
             }
             fn take(resource: Resource) -> Option<Self> {
-                match resource { Resource::$kind(r) => Some(r), _ => None }
+                match resource { Resource::$kind(r) => Some(resources!(@out r $($place)?)), _ => None }
             }
         })*
     };
@@ -97,21 +105,26 @@ resources! {
         Fields "fields",
         RequestOptions "request-options",
         Network "network",
-        Descriptor "descriptor",
+        Descriptor "descriptor" boxed,
         DirectoryEntryStream "directory-entry-stream",
         TerminalInput "terminal-input",
         TerminalOutput "terminal-output",
     }
     request {
-        IncomingRequest "incoming-request",
+        IncomingRequest "incoming-request" boxed,
         IncomingBody "incoming-body",
         FutureTrailers "future-trailers",
-        OutgoingRequest "outgoing-request",
+        OutgoingRequest "outgoing-request" boxed,
         OutgoingResponse "outgoing-response",
         OutgoingBody "outgoing-body",
         ResponseOutparam "response-outparam",
+        FutureIncomingResponse "future-incoming-response" boxed,
+        IncomingResponse "incoming-response" boxed,
     }
 }
+
+/// As few words as a move should take.
+const _: () = assert!(size_of::<Resource>() <= 64, "a large kind of resource is to be `boxed`");
 
 impl Ready for IoError {}
 impl Ready for Pollable {}
@@ -128,6 +141,7 @@ impl Ready for OutgoingRequest {}
 impl Ready for OutgoingResponse {}
 impl Ready for OutgoingBody {}
 impl Ready for ResponseOutparam {}
+impl Ready for IncomingResponse {}
 
 impl Ready for InputStream {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -93,17 +93,39 @@ pub struct Config {
     pub args: Vec<String>,
     /// Directories.
     pub dirs: Vec<files::Preopen>,
+    /// Files and directories below them that one instance may have open at a time.
+    pub open_files: usize,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
     /// Files may block the thread that the guest runs on, which spares a change of threads for each call of preview1:
     /// for a host that has one guest and no time limit.
     pub in_place: bool,
+    /// Where outgoing HTTP requests may go.
+    pub http: http::HttpPolicy,
+    /// What sends them; its connections are shared.
+    pub client: Arc<http::HttpClient>,
+    /// The most that the body of a response of the guest may have, in bytes.
+    pub max_response_body: Option<u64>,
+    /// Enforces rules of the WIT that component runtimes do not: headers and trailers are children of their message, and
+    /// dropping the message first traps.
+    pub strict: bool,
 }
 
 impl Default for Config {
-    /// No environment, no arguments, no directories, 4,000 handles.
+    /// No environment, no arguments, no directories, no network, 256 open files, 4,000 handles.
     fn default() -> Self {
-        Config { env: Vec::new(), args: Vec::new(), dirs: Vec::new(), handles: 4_000, in_place: false }
+        Config {
+            env: Vec::new(),
+            args: Vec::new(),
+            dirs: Vec::new(),
+            open_files: 256,
+            handles: 4_000,
+            in_place: false,
+            http: http::HttpPolicy::default(),
+            client: Arc::default(),
+            max_response_body: None,
+            strict: false,
+        }
     }
 }
 
@@ -116,8 +138,13 @@ pub struct State {
     pub stdio: Stdio,
     config: Arc<Config>,
     background: files::Background,
+    open_files: files::Quota,
     started: Instant,
+    /// Room for the arguments of a call.
+    args: Vec<Value>,
     fds: Option<preview1::Fds>,
+    /// Shared with every outgoing request, so that they can be counted.
+    requests: Option<Arc<()>>,
 }
 
 impl State {
@@ -125,11 +152,14 @@ impl State {
     pub fn new(config: Arc<Config>, stdio: Stdio) -> State {
         State {
             handles: Handles::new(config.handles),
+            background: files::Background::default(),
+            open_files: files::Quota::new(config.open_files),
             stdio,
             config,
-            background: files::Background::default(),
             started: Instant::now(),
+            args: Vec::new(),
             fds: None,
+            requests: None,
         }
     }
 

@@ -155,34 +155,43 @@ impl From<Bytes> for Value {
     }
 }
 
-/// Lifts the arguments of a function from its flat slots. A slot holds the bits of its core type, zero-extended.
+/// Lifts the arguments of a function from its flat slots, and appends them to `args`. A slot holds the bits of its core
+/// type, zero-extended.
 pub fn lift_args(
     table: &Table<'_>,
     signature: &crate::abi::Signature,
     slots: &[u64],
     memory: &GuestMemory<'_>,
-) -> Result<Vec<Value>, Trap> {
-    let mut slots = slots.iter().copied();
+    args: &mut Vec<Value>,
+) -> Result<(), Trap> {
+    let slots = &mut slots.iter();
     let lifter = Lifter { table, memory, budget: Cell::new(MAX_LIFTED) };
     if !signature.params_spilled {
-        return signature.params.iter().map(|&ty| lifter.flat(ty, &mut slots)).collect();
+        for &ty in &signature.params {
+            args.push(lifter.flat(ty, slots)?);
+        }
+        return Ok(());
     }
-    let base = pointer(slots.next().unwrap_or_default());
+    let base = pointer(next(slots));
     let align = signature.params.iter().map(|&ty| table.get(ty).align).max().unwrap_or(1);
     let mut offset = base;
     if !base.is_multiple_of(align) {
         return Err(Trap::new("a pointer to spilled parameters that is not aligned"));
     }
-    signature
-        .params
-        .iter()
-        .map(|&ty| {
-            let laid_out = table.get(ty);
-            let at = offset.checked_next_multiple_of(laid_out.align).ok_or_else(overflow)?;
-            offset = at.checked_add(laid_out.size).ok_or_else(overflow)?;
-            lifter.load(ty, at)
-        })
-        .collect()
+    for &ty in &signature.params {
+        let laid_out = table.get(ty);
+        let at = offset.checked_next_multiple_of(laid_out.align).ok_or_else(overflow)?;
+        offset = at.checked_add(laid_out.size).ok_or_else(overflow)?;
+        args.push(lifter.load(ty, at)?);
+    }
+    Ok(())
+}
+
+/// Slots that were not lifted yet.
+type Slots<'s> = std::slice::Iter<'s, u64>;
+
+fn next(slots: &mut Slots<'_>) -> u64 {
+    slots.next().copied().unwrap_or_default()
 }
 
 /// Bytes that the arguments of one call may take on the host. Elements of a list may all point to the same string, so
@@ -202,16 +211,15 @@ impl Lifter<'_, '_> {
         Ok(())
     }
 
-    fn flat(&self, id: TyId, slots: &mut dyn Iterator<Item = u64>) -> Result<Value, Trap> {
+    fn flat(&self, id: TyId, slots: &mut Slots<'_>) -> Result<Value, Trap> {
         let ty = self.table.get(id);
-        let mut next = || slots.next().unwrap_or_default();
         match &ty.kind {
             Kind::String => {
-                let (ptr, len) = (pointer(next()), pointer(next()));
+                let (ptr, len) = (pointer(next(slots)), pointer(next(slots)));
                 self.string(ptr, len)
             }
             Kind::List(element) => {
-                let (ptr, len) = (pointer(next()), pointer(next()));
+                let (ptr, len) = (pointer(next(slots)), pointer(next(slots)));
                 self.list(*element, ptr, len)
             }
             Kind::FixedList(element, length) => {
@@ -221,25 +229,29 @@ impl Lifter<'_, '_> {
                 fields.iter().map(|f| self.flat(f.ty, slots)).collect::<Result<_, _>>().map(Value::Record)
             }
             Kind::Variant(variant) => {
-                let case = pointer(next());
+                let case = pointer(next(slots));
                 let payload = payload_of(variant, case)?;
-                let joined = ty.flat.as_ref().map_or(0, |f| f.len() - 1);
-                let raw: Vec<u64> = slots.take(joined).collect();
-                let value = payload.map(|ty| self.joined(ty, &raw)).transpose()?;
+                let joined = ty.flat.as_ref().map_or(0, |f| f.len() - 1).min(slots.len());
+                let (raw, rest) = slots.as_slice().split_at(joined);
+                *slots = rest.iter();
+                let value = payload.map(|ty| self.joined(ty, raw)).transpose()?;
                 Ok(Value::Case(case, value.map(Box::new)))
             }
-            kind => scalar(kind, next()),
+            kind => scalar(kind, next(slots)),
         }
     }
 
     /// Slots of a variant hold the bits of whatever type was joined; the payload takes the low bits of its own.
     fn joined(&self, id: TyId, raw: &[u64]) -> Result<Value, Trap> {
         let own = self.table.get(id).flat.as_deref().unwrap_or_default();
-        let mut slots = raw.iter().zip(own).map(|(&bits, core)| match core {
-            Core::I32 | Core::F32 => u64::from(pointer(bits)),
-            Core::I64 | Core::F64 => bits,
-        });
-        self.flat(id, &mut slots)
+        let mut slots = [0; super::call::MAX_SLOTS];
+        for ((slot, &bits), core) in slots.iter_mut().zip(raw).zip(own) {
+            *slot = match core {
+                Core::I32 | Core::F32 => u64::from(pointer(bits)),
+                Core::I64 | Core::F64 => bits,
+            };
+        }
+        self.flat(id, &mut slots.iter())
     }
 
     fn load(&self, id: TyId, ptr: u32) -> Result<Value, Trap> {

@@ -34,8 +34,6 @@ pub(super) struct Streaming {
     pub(super) exchange: Exchange,
     pub(super) guest: Option<Answered>,
     pub(super) record: Option<Record>,
-    /// Bytes that may still be sent.
-    pub(super) left: u64,
     pub(super) ended: bool,
 }
 
@@ -126,13 +124,6 @@ impl Streaming {
             }
             if let Some(chunk) = self.exchange.take() {
                 let length = chunk.len() as u64;
-                let Some(left) = self.left.checked_sub(length) else {
-                    self.note(|record| record.error("the response is longer than the limit"));
-                    self.exchange.abort();
-                    self.ended = true;
-                    return Poll::Ready(Some(Err(Incomplete)));
-                };
-                self.left = left;
                 self.note(|record| record.bytes += length);
                 return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }
@@ -143,6 +134,9 @@ impl Streaming {
                     return Poll::Ready(trailers.map(|map| Ok(Frame::trailers(map))));
                 }
                 End::Aborted => {
+                    if self.exchange.exceeded() {
+                        self.note(|record| record.error("the response is longer than the limit"));
+                    }
                     self.ended = true;
                     return Poll::Ready(Some(Err(Incomplete)));
                 }

@@ -67,6 +67,8 @@ pub struct SiteRoute {
     pub allow_net: Vec<String>,
     /// Servers, as `--allow-http` takes them.
     pub allow_http: Vec<String>,
+    /// Whether rules of the WIT are enforced that component runtimes do not.
+    pub strict: bool,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +117,8 @@ struct RouteFile {
     allow_net: Vec<String>,
     #[serde(default)]
     allow_http: Vec<String>,
+    #[serde(default)]
+    strict: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -247,6 +251,7 @@ fn read_route(file: RouteFile, defaults: &LimitsFile, wrong: &Wrong<'_>) -> Resu
         dirs: file.dirs,
         allow_net: file.allow_net,
         allow_http: file.allow_http,
+        strict: file.strict,
     })
 }
 
@@ -307,7 +312,7 @@ impl LimitsFile {
         let default = RequestLimits::default();
         RequestLimits {
             request_body: self.request_body.map_or(default.request_body, |s| s.0),
-            response_body: self.response_body.map_or(default.response_body, |s| s.0),
+            response_body: self.response_body.map(|s| s.0).or(default.response_body),
             queue: self.queue.unwrap_or(default.queue),
             patience: self.patience.map_or(default.patience, |t| t.0),
         }

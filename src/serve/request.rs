@@ -40,6 +40,7 @@ pub(super) async fn answer(
         Ok(request) => request,
         Err(status) => return plain(record, status),
     };
+    let exceeded = request.body.as_ref().map(BodySource::exceeded);
     let Ok(permit) = route.gate.enter().await else { return busy(&route, record) };
     let mut lease = route.pool.take();
     record.new = Some(lease.is_new());
@@ -62,15 +63,18 @@ pub(super) async fn answer(
         }
     })
     .await;
-    let limit = route.requests.response_body;
     let guest = Guest { route, lease, permit };
     match finished {
         Some(finished) => {
             let answer = slot.take();
             let trap = guest.finish(finished, &mut record);
-            whole(record, trap, answer, is_head, limit)
+            if exceeded.is_some_and(|exceeded| exceeded.is_set()) {
+                record.error("the request's body is longer than the limit");
+                return plain(record, StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            whole(record, trap, answer, is_head)
         }
-        None => ongoing(record, guest.running(running), early, is_head, limit),
+        None => ongoing(record, guest.running(running), early, is_head),
     }
 }
 
@@ -101,7 +105,7 @@ fn incoming(request: Request<Incoming>, connection: Connection, route: &Route) -
         https: connection.https,
         authority,
         headers: Fields::incoming(&parts.headers),
-        body: Some(BodySource::new(body)),
+        body: Some(BodySource::new(body).limited(route.requests.request_body)),
     })
 }
 
@@ -132,7 +136,6 @@ fn whole(
     trap: Option<Trap>,
     answer: Option<Answer>,
     is_head: bool,
-    limit: u64,
 ) -> Response<ResponseBody> {
     if let Some(trap) = trap.filter(|trap| !matches!(trap, Trap::Exit(_))) {
         return failure(record, &trap);
@@ -152,16 +155,12 @@ fn whole(
     let headers = response.headers.to_map();
     if trailers.is_some() {
         // Trailers need the chunked form.
-        return streaming(record, response.status, headers, response.body, None, limit);
+        return streaming(record, response.status, headers, response.body, None);
     }
     let bytes = collect(&response.body);
     let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     if !is_head && announced.is_some_and(|length: usize| length != bytes.len()) {
         record.error("the guest announced another length");
-        return plain(record, StatusCode::INTERNAL_SERVER_ERROR);
-    }
-    if bytes.len() as u64 > limit {
-        record.error("the response is longer than the limit");
         return plain(record, StatusCode::INTERNAL_SERVER_ERROR);
     }
     known(record, response.status, headers, if is_head { Bytes::new() } else { bytes })
@@ -184,7 +183,6 @@ fn ongoing(
     guest: Answered,
     answer: Option<Answer>,
     is_head: bool,
-    limit: u64,
 ) -> Response<ResponseBody> {
     match answer {
         Some(Answer::Response(response)) => {
@@ -196,7 +194,7 @@ fn ongoing(
                 guest.detach(record);
                 return bare(response.status, headers, ResponseBody::whole(Bytes::new()));
             }
-            streaming(record, response.status, headers, response.body, Some(guest), limit)
+            streaming(record, response.status, headers, response.body, Some(guest))
         }
         Some(Answer::Error(case)) => {
             let status = ErrorCode::status(case);
@@ -215,10 +213,9 @@ pub(super) fn streaming(
     headers: HeaderMap,
     exchange: Exchange,
     guest: Option<Answered>,
-    limit: u64,
 ) -> Response<ResponseBody> {
     record.status = status;
-    let body = Streaming { exchange, guest, record: Some(record), left: limit, ended: false };
+    let body = Streaming { exchange, guest, record: Some(record), ended: false };
     bare(status, headers, ResponseBody::Streaming(Box::new(body)))
 }
 

@@ -66,8 +66,8 @@ impl std::fmt::Display for Pattern {
 pub struct RequestLimits {
     /// Bytes of a request's body; more are answered with 413.
     pub request_body: u64,
-    /// Bytes of a response's body; a longer one is aborted.
-    pub response_body: u64,
+    /// Bytes of a response's body; a longer one is aborted. None is no limit.
+    pub response_body: Option<u64>,
     /// Requests that wait for a place; more are answered with 503.
     pub queue: u32,
     /// How long one waits before it is answered with 503.
@@ -78,7 +78,7 @@ impl Default for RequestLimits {
     /// 64 MiB in, no limit out, 1000 wait for 10 s.
     fn default() -> Self {
         let patience = Duration::from_secs(10);
-        RequestLimits { request_body: 64 << 20, response_body: u64::MAX, queue: 1000, patience }
+        RequestLimits { request_body: 64 << 20, response_body: None, queue: 1000, patience }
     }
 }
 
@@ -149,7 +149,8 @@ impl Route {
     }
 
     async fn ready(options: RouteOptions, log: &Log) -> Result<Route> {
-        let RouteOptions { name: _, pattern, module, mode, engine, policy, limits, requests, config } = options;
+        let RouteOptions { name: _, pattern, module, mode, engine, policy, limits, requests, mut config } = options;
+        config.max_response_body = requests.response_body;
         let handler = entry(&module, &mode)?;
         let pool_limits = Limits { instances: limits.instances.saturating_add(policy.min_warm), ..limits };
         let program = load(engine, &module, &[&handler, "init"], pool_limits)?;

@@ -34,7 +34,8 @@ fn signature<'r>(loaded: &'r Loaded, name: &str) -> (Table<'r>, Signature) {
 fn lift(name: &str, slots: &[u64], memory: &mut [u8]) -> Result<Vec<Value>, Trap> {
     let loaded = wit();
     let (table, signature) = signature(&loaded, name);
-    lift_args(&table, &signature, slots, &GuestMemory::new(memory))
+    let mut args = Vec::new();
+    lift_args(&table, &signature, slots, &GuestMemory::new(memory), &mut args).map(|()| args)
 }
 
 /// Lowers a value at 64, allocating from 4096 on, as a guest's realloc would.

@@ -1,15 +1,23 @@
 //! One test program, so that the engines are linked once. Each module is named after what it judges.
 
 mod adapt;
+mod cache;
 mod cli;
 mod diff;
 mod echo;
 mod engines;
 mod explain;
+#[cfg(unix)]
+mod files;
 mod fuzz;
 mod fuzz_host;
 mod fuzz_link;
 mod host;
+mod http_client;
+mod http_host;
+mod http_limits;
+mod http_policy;
+mod http_world;
 mod layout;
 mod lies;
 mod lifecycle;
@@ -32,6 +40,7 @@ mod served;
 mod single;
 mod single_random;
 mod targets;
+mod terminals;
 mod wave;
 mod wit_bad;
 mod witx;

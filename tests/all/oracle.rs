@@ -16,22 +16,32 @@ struct Ctx {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     table: ResourceTable,
-    hooks: Denied,
+    hooks: Outgoing,
 }
 
-/// No request leaves the oracle either.
-struct Denied;
+/// Whether requests leave the oracle; without a word they do not, as here.
+#[derive(Clone, Copy)]
+enum Outgoing {
+    Denied,
+    Allowed,
+}
 
 type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
-impl WasiHttpHooks for Denied {
+impl WasiHttpHooks for Outgoing {
     fn send_request(
         &mut self,
-        _: http::Request<WasiBody>,
-        _: Option<RequestOptions>,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
         _: Sending,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Sending), Error>> + Send> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
+        let allowed = *self;
+        Box::new(async move {
+            let Outgoing::Allowed = allowed else { return Err(Error::HttpRequestDenied) };
+            let (response, sending) = wasmtime_wasi_http::default_send_request(request, options).await?;
+            let sending: Sending = Box::new(sending);
+            Ok((response.map(http_body_util::BodyExt::boxed_unsync), sending))
+        })
     }
 }
 
@@ -49,6 +59,15 @@ impl WasiHttpView for Ctx {
 
 /// Serves a component on loopback until the test ends.
 pub(crate) async fn serve(component: &[u8]) -> wasmtime::Result<SocketAddr> {
+    serve_with(component, Outgoing::Denied).await
+}
+
+/// Serves a component that may send requests.
+pub(crate) async fn serve_sending(component: &[u8]) -> wasmtime::Result<SocketAddr> {
+    serve_with(component, Outgoing::Allowed).await
+}
+
+async fn serve_with(component: &[u8], hooks: Outgoing) -> wasmtime::Result<SocketAddr> {
     let engine = Engine::default();
     let component = Component::from_binary(&engine, component)?;
     let mut linker = Linker::new(&engine);
@@ -60,7 +79,7 @@ pub(crate) async fn serve(component: &[u8]) -> wasmtime::Result<SocketAddr> {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let pre = pre.clone();
-            let service = service_fn(move |request| answer(pre.clone(), request));
+            let service = service_fn(move |request| answer(pre.clone(), hooks, request));
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     });
@@ -69,10 +88,10 @@ pub(crate) async fn serve(component: &[u8]) -> wasmtime::Result<SocketAddr> {
 
 async fn answer(
     pre: Arc<ProxyPre<Ctx>>,
+    hooks: Outgoing,
     request: hyper::Request<hyper::body::Incoming>,
 ) -> wasmtime::Result<hyper::Response<HyperOutgoingBody>> {
-    let ctx =
-        Ctx { wasi: WasiCtx::builder().build(), http: WasiHttpCtx::new(), table: ResourceTable::new(), hooks: Denied };
+    let ctx = Ctx { wasi: WasiCtx::builder().build(), http: WasiHttpCtx::new(), table: ResourceTable::new(), hooks };
     let mut store = Store::new(pre.engine(), ctx);
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;

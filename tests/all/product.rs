@@ -42,3 +42,25 @@ fn one_version_of_the_wasm_family() {
         assert_eq!(versions.len(), 1, "{package}: {versions:?}");
     }
 }
+
+/// All sources below a folder.
+fn sources(folder: &std::path::Path, out: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push((path.display().to_string(), std::fs::read_to_string(&path).expect("text")));
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_allowed_in_one_place() {
+    let mut files = Vec::new();
+    sources(&crate::root("src"), &mut files);
+    let lines = files.iter().flat_map(|(path, text)| text.lines().map(move |line| (path, line.trim())));
+    let allowed: Vec<_> = lines.filter(|(_, line)| line.starts_with("#[") && line.contains("unsafe_code")).collect();
+    assert_eq!(allowed.len(), 1, "{allowed:?}");
+    assert!(allowed[0].0.ends_with("engine/compile.rs"));
+}

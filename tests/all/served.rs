@@ -206,7 +206,7 @@ async fn what_is_too_much_is_answered_with_503_and_retry_after() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_bounded_in_both_directions() {
     let mut options = echo();
-    options.routes[0].requests = RequestLimits { request_body: 1000, response_body: 2000, ..RequestLimits::default() };
+    options.routes[0].requests = RequestLimits { request_body: 1000, response_body: Some(2000), ..RequestLimits::default() };
     let server = start_with(options).await;
     let status = async |path: &str, body| ask(server.addr, request("POST", path, body)).await.map(|a| a.0);
     assert_eq!(status("/echo", full(vec![b'x'; 1000])).await.expect("an answer"), 200);

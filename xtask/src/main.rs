@@ -2,6 +2,7 @@
 
 mod bench;
 mod bless;
+mod client;
 mod fuzz;
 mod guests;
 mod paths;
@@ -27,7 +28,7 @@ struct Cli {
 enum Task {
     /// Build the test guests from their sources.
     Guests(guests::GuestsArgs),
-    /// Measure `lowlift serve` beside a native server, `lowlift link`, or `lowlift witx`.
+    /// Measure `lowlift serve` beside other servers, `lowlift link`, or `lowlift witx`.
     Bench(bench::BenchArgs),
     /// Run `cargo test` so that expectations are written instead of compared.
     Bless {

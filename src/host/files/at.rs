@@ -36,7 +36,8 @@ impl Descriptor {
             self.may_change()?;
         }
         let flags = DescriptorFlags { read: want.read || !want.write, write, ..want };
-        let file = dir.open_with(path, &options(follow, how, flags))?.into_std();
+        let slot = self.quota.take()?;
+        let file = dir.open_with(checked(path)?, &options(follow, how, flags))?.into_std();
         let is_directory = file.metadata()?.is_dir();
         if how.directory && !is_directory {
             return Err(ErrorCode::NotDirectory.into());
@@ -49,12 +50,12 @@ impl Descriptor {
             false => Object::File(Arc::new(file)),
         };
         let flags = DescriptorFlags { mutate_directory: want.mutate_directory && is_directory, ..flags };
-        Ok(Descriptor { object, flags, read_only: self.read_only })
+        Ok(Descriptor { object, flags, read_only: self.read_only, quota: self.quota.clone(), _slot: Some(slot) })
     }
 
     /// `stat-at`.
     pub fn stat_at(&self, follow: bool, path: &str) -> io::Result<Stat> {
-        let dir = self.directory()?;
+        let (dir, path) = (self.directory()?, checked(path)?);
         let metadata = if follow { dir.metadata(path)? } else { dir.symlink_metadata(path)? };
         Ok(Stat::from(&metadata))
     }
@@ -72,7 +73,7 @@ impl Descriptor {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> io::Result<()> {
-        let dir = self.directory_to_change()?;
+        let (dir, path) = (self.directory_to_change()?, checked(path)?);
         let (accessed, modified) = (time_spec(accessed), time_spec(modified));
         if follow {
             return dir.set_symlink_times(dir.canonicalize(path)?, accessed, modified);
@@ -82,22 +83,22 @@ impl Descriptor {
 
     /// `create-directory-at`.
     pub fn create_directory_at(&self, path: &str) -> io::Result<()> {
-        self.directory_to_change()?.create_dir(path)
+        self.directory_to_change()?.create_dir(checked(path)?)
     }
 
     /// `unlink-file-at`.
     pub fn unlink_file_at(&self, path: &str) -> io::Result<()> {
-        self.directory_to_change()?.remove_file_or_symlink(path)
+        self.directory_to_change()?.remove_file_or_symlink(checked(path)?)
     }
 
     /// `remove-directory-at`.
     pub fn remove_directory_at(&self, path: &str) -> io::Result<()> {
-        self.directory_to_change()?.remove_dir(path)
+        self.directory_to_change()?.remove_dir(checked(path)?)
     }
 
     /// `rename-at`.
     pub fn rename_at(&self, old: &str, new_dir: &Descriptor, new: &str) -> io::Result<()> {
-        self.directory_to_change()?.rename(old, new_dir.directory_to_change()?, new)
+        self.directory_to_change()?.rename(checked(old)?, new_dir.directory_to_change()?, checked(new)?)
     }
 
     /// `link-at`. To follow a symbolic link at the old path is not offered, as by any other host.
@@ -106,19 +107,26 @@ impl Descriptor {
         if follow {
             return Err(ErrorCode::Invalid.into());
         }
-        dir.hard_link(old, new_dir, new)
+        dir.hard_link(checked(old)?, new_dir, checked(new)?)
     }
 
     /// `symlink-at`: a link at `new` with the contents `old`, which must be a relative path.
     pub fn symlink_at(&self, old: &str, new: &str) -> io::Result<()> {
-        DirExt::symlink(&**self.directory_to_change()?, old, new)
+        DirExt::symlink(&**self.directory_to_change()?, checked(old)?, checked(new)?)
     }
 
     /// `readlink-at`. Contents that are an absolute path are not told.
     pub fn readlink_at(&self, path: &str) -> io::Result<String> {
-        let contents = self.directory()?.read_link(path)?;
+        let contents = self.directory()?.read_link(checked(path)?)?;
         contents.into_os_string().into_string().map_err(|_| ErrorCode::IllegalByteSequence.into())
     }
+}
+
+/// Longer paths are refused by systems too, but cap-std may walk them step by step before.
+const MAX_PATH: usize = 4096;
+
+fn checked(path: &str) -> io::Result<&str> {
+    if path.len() < MAX_PATH { Ok(path) } else { Err(ErrorCode::NameTooLong.into()) }
 }
 
 fn options(follow: bool, how: OpenFlags, flags: DescriptorFlags) -> OpenOptions {

@@ -1,7 +1,8 @@
 //! An open file or directory, and what is done with it itself. Every call here may block.
 
+use super::quota::Slot;
 use super::types::{Advice, DescriptorFlags, DescriptorType, DirectoryEntry, MetadataHash, NewTimestamp, Stat};
-use super::{ErrorCode, sys};
+use super::{ErrorCode, Quota, sys};
 use bytes::{Bytes, BytesMut};
 use cap_fs_ext::{DirExt, Metadata, SystemTimeSpec};
 use cap_std::fs::{Dir, ReadDir};
@@ -18,6 +19,10 @@ pub struct Descriptor {
     pub(super) flags: DescriptorFlags,
     /// Nothing that is reached through it can be changed.
     pub(super) read_only: bool,
+    /// What the guest may open through it.
+    pub(super) quota: Quota,
+    /// Its own part of that; none for one that is preopened.
+    pub(super) _slot: Option<Arc<Slot>>,
 }
 
 /// What a descriptor refers to. Files are also devices and pipes.
@@ -31,10 +36,10 @@ pub(super) enum Object {
 const MAX_READ: usize = 64 * 1024;
 
 impl Descriptor {
-    /// A directory that is given to the guest.
-    pub fn preopened(dir: Arc<Dir>, read_only: bool) -> Descriptor {
+    /// A directory that is given to the guest, through which it may open so many others.
+    pub fn preopened(dir: Arc<Dir>, read_only: bool, quota: Quota) -> Descriptor {
         let flags = DescriptorFlags { read: true, mutate_directory: !read_only, ..DescriptorFlags::default() };
-        Descriptor { object: Object::Directory(dir), flags, read_only }
+        Descriptor { object: Object::Directory(dir), flags, read_only, quota, _slot: None }
     }
 
     /// What it is open for.
@@ -148,7 +153,9 @@ impl Descriptor {
 
     /// The entries of a directory, from the first on.
     pub fn read_directory(&self) -> io::Result<Entries> {
-        Ok(Entries(self.directory()?.entries()?))
+        let dir = self.directory()?;
+        let slot = self.quota.take()?;
+        Ok(Entries { read: dir.entries()?, _slot: slot })
     }
 
     /// Whether both refer to the same object of the file system.
@@ -207,13 +214,16 @@ pub(super) fn time_spec(new: NewTimestamp) -> Option<SystemTimeSpec> {
 /// The entries of a directory, without `.` and `..`, in the system's order. They are read as they are asked for. A name
 /// that is not UTF-8 is an error; the next entry can be asked for all the same.
 #[derive(Debug)]
-pub struct Entries(ReadDir);
+pub struct Entries {
+    read: ReadDir,
+    _slot: Arc<Slot>,
+}
 
 impl Iterator for Entries {
     type Item = io::Result<DirectoryEntry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.0.next()?.and_then(|entry| {
+        Some(self.read.next()?.and_then(|entry| {
             let ty = entry.file_type()?.into();
             let name = entry.file_name().into_string().map_err(|_| ErrorCode::IllegalByteSequence)?;
             Ok(DirectoryEntry { ty, name, inode: sys::inode(&entry) })

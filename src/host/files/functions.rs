@@ -126,7 +126,7 @@ fn paths(name: &str) -> Option<Run> {
                 s,
                 handle(a, 0)?,
                 move |d| d.open_at(follow, &path, how, want),
-                |s, opened| s.push(Resource::Descriptor(opened)),
+                |s, opened| s.push(Resource::Descriptor(Box::new(opened))),
             )
         },
         "readlink-at" => |s, a| {
@@ -179,7 +179,8 @@ fn get_directories(state: &mut State, _: &[Value]) -> Result<Step, Trap> {
     let config = state.config.clone();
     let mut list = Vec::with_capacity(config.dirs.len());
     for dir in &config.dirs {
-        let descriptor = state.push(Resource::Descriptor(dir.descriptor()))?;
+        let descriptor = Box::new(dir.descriptor(&state.open_files));
+        let descriptor = state.push(Resource::Descriptor(descriptor))?;
         list.push(Value::Record(vec![descriptor, dir.guest.as_str().into()]));
     }
     done(Value::List(list))

@@ -1,6 +1,6 @@
 //! Directories that are given to guests.
 
-use super::Descriptor;
+use super::{Descriptor, Quota};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -33,9 +33,9 @@ impl Preopen {
         Ok(Preopen { guest: guest.to_owned(), dir: Arc::new(dir), read_only })
     }
 
-    /// The descriptor that a guest is given.
-    pub fn descriptor(&self) -> Descriptor {
-        Descriptor::preopened(self.dir.clone(), self.read_only)
+    /// The descriptor that a guest is given, through which it may open so many others.
+    pub fn descriptor(&self, quota: &Quota) -> Descriptor {
+        Descriptor::preopened(self.dir.clone(), self.read_only, quota.clone())
     }
 }
 
@@ -66,8 +66,8 @@ impl FromStr for DirSpec {
                 .hint("say `HOST`, `HOST::GUEST`, or either with `:ro` behind it")
         };
         let (paths, read_only) = match text.strip_suffix(":ro") {
-            // `HOST::ro` would be a guest path.
-            Some(paths) if !paths.ends_with(':') => (paths, true),
+            // In `HOST::ro` the guest's path is `ro`.
+            Some(paths) if !paths.ends_with(':') || paths.ends_with("::") => (paths, true),
             _ => (text, false),
         };
         let (host, guest) = paths.split_once("::").unwrap_or((paths, paths));

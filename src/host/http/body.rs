@@ -1,6 +1,6 @@
 //! Bodies: streams in and out, with trailers.
 
-use super::{End, ErrorCode, Exchange, Fields};
+use super::{End, ErrorCode, Exchange, Failure, Fields, push_headers};
 use crate::host::handles::{Ready, Resource};
 use crate::host::io::{self, InputStream, IoError, OutputStream, Source, StreamError, lock};
 use crate::host::value::Value;
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -18,12 +19,29 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// A body as the transport hands it over.
 pub type RequestBody = Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>;
 
+/// Whether a body was longer than its limit, for the server to see.
+#[derive(Debug, Clone, Default)]
+pub struct Exceeded(Arc<AtomicBool>);
+
+impl Exceeded {
+    /// Whether it was, as far as it has been read.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A body that arrives while the guest runs.
 pub struct BodySource {
     body: Option<RequestBody>,
     buffer: Bytes,
     trailers: Option<HeaderMap>,
-    error: Option<String>,
+    /// Why it broke off. It stays, so that no body that broke off has trailers.
+    failure: Option<Failure>,
+    /// The stream has said so.
+    told: bool,
+    limit: Option<u64>,
+    arrived: u64,
+    exceeded: Exceeded,
 }
 
 impl std::fmt::Debug for BodySource {
@@ -35,7 +53,43 @@ impl std::fmt::Debug for BodySource {
 impl BodySource {
     /// A body; none is an empty one.
     pub fn new(body: Option<RequestBody>) -> BodySource {
-        BodySource { body, buffer: Bytes::new(), trailers: None, error: None }
+        BodySource {
+            body,
+            buffer: Bytes::new(),
+            trailers: None,
+            failure: None,
+            told: false,
+            limit: None,
+            arrived: 0,
+            exceeded: Exceeded::default(),
+        }
+    }
+
+    /// Lets at most so many bytes in. One more, or a longer length announced, is the error `HTTP-request-body-size` for
+    /// the guest, and sets a flag for the server.
+    pub fn limited(mut self, limit: u64) -> BodySource {
+        self.limit = Some(limit);
+        let announced = self.body.as_ref().map_or(0, |body| body.size_hint().lower());
+        self.check_limit(announced);
+        self
+    }
+
+    /// Set when the body turns out to be longer than its limit.
+    pub fn exceeded(&self) -> Exceeded {
+        self.exceeded.clone()
+    }
+
+    fn check_limit(&mut self, length: u64) {
+        let Some(limit) = self.limit.filter(|limit| length > *limit) else { return };
+        let why = format!("the body is longer than the {limit} bytes that are allowed");
+        self.exceeded.0.store(true, Ordering::Relaxed);
+        self.fail(Failure::with(ErrorCode::RequestBodySize, Value::option(Some(limit)), why));
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.failure = Some(failure);
+        self.body = None;
+        self.buffer = Bytes::new();
     }
 
     /// Ready when there are bytes, an error, or the end.
@@ -45,11 +99,15 @@ impl BodySource {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => self.body = None,
                 Poll::Ready(Some(Err(e))) => {
-                    self.error = Some(e.to_string());
-                    self.body = None;
+                    let failure = e.downcast_ref::<Failure>().cloned();
+                    self.fail(failure.unwrap_or_else(|| Failure::new(ErrorCode::ProtocolError, e)));
                 }
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => self.buffer = data,
+                    Ok(data) => {
+                        self.arrived = self.arrived.saturating_add(data.len() as u64);
+                        self.buffer = data;
+                        self.check_limit(self.arrived);
+                    }
                     Err(frame) => self.trailers = frame.into_trailers().ok(),
                 },
             }
@@ -86,8 +144,11 @@ impl Source for BodySource {
         if !bytes.is_empty() || most == 0 {
             return Ok(bytes);
         }
-        match self.error.take() {
-            Some(error) => Err(StreamError::Failed(IoError::Http(ErrorCode::ProtocolError.value(), error))),
+        match &self.failure {
+            Some(failure) if !std::mem::replace(&mut self.told, true) => {
+                Err(StreamError::Failed(IoError::Http(failure.value(), failure.to_string())))
+            }
+            Some(_) => Err(StreamError::Closed),
             None if self.is_ended() => Err(StreamError::Closed),
             None => Ok(bytes),
         }
@@ -125,14 +186,12 @@ impl Ready for FutureTrailers {
 pub struct OutgoingBody {
     exchange: Exchange,
     stream_taken: bool,
-    /// The error code for a wrong length, which differs between requests and responses.
-    wrong_length: ErrorCode,
 }
 
 impl OutgoingBody {
-    pub(super) fn new(exchange: Exchange, headers: &Fields, wrong_length: ErrorCode) -> OutgoingBody {
-        exchange.expect(headers.content_length());
-        OutgoingBody { exchange, stream_taken: false, wrong_length }
+    pub(super) fn new(exchange: Exchange, headers: &Fields, of_request: bool) -> OutgoingBody {
+        exchange.expect(headers.content_length(), of_request);
+        OutgoingBody { exchange, stream_taken: false }
     }
 }
 
@@ -167,7 +226,8 @@ pub(super) fn function(name: &str) -> Option<Run> {
             io::subscribe(s, index)
         },
         "[method]future-trailers.get" => |s, a| {
-            let future: &mut FutureTrailers = s.handles.get_mut(handle(a, 0)?)?;
+            let index = handle(a, 0)?;
+            let future: &mut FutureTrailers = s.handles.get_mut(index)?;
             if future.taken {
                 return done(Value::option(Some(Value::err_unit())));
             }
@@ -175,15 +235,15 @@ pub(super) fn function(name: &str) -> Option<Run> {
             if source.poll_end(&mut Context::from_waker(Waker::noop())).is_pending() {
                 return done(Value::option(None::<Value>));
             }
-            let (error, trailers) = (source.error.take(), source.trailers.take());
+            let (failure, trailers) = (source.failure.clone(), source.trailers.take());
             drop(source);
             future.taken = true;
-            if error.is_some() {
-                let error = Value::err(ErrorCode::ProtocolError.value());
-                return done(Value::option(Some(Value::ok(error))));
-            }
-            let trailers = trailers.map(|map| s.push(Resource::Fields(Fields::incoming(&map)))).transpose()?;
-            done(Value::option(Some(Value::ok(Value::ok(Value::option(trailers))))))
+            let result = match (failure, trailers) {
+                (Some(failure), _) => Value::err(failure.value()),
+                (None, None) => Value::ok(Value::option(None::<Value>)),
+                (None, Some(map)) => Value::ok(Value::option(Some(push_headers(s, Fields::incoming(&map), index)?))),
+            };
+            done(Value::option(Some(Value::ok(result))))
         },
         "[resource-drop]future-trailers" => |s, a| io::drop_of::<FutureTrailers>(s, a),
         "[method]outgoing-body.write" => |s, a| {
@@ -202,9 +262,9 @@ pub(super) fn function(name: &str) -> Option<Run> {
                 Some(index) => Some(s.handles.take::<Fields>(index.u32()?)?.to_map()),
                 None => None,
             };
-            if let Some(written) = body.exchange.wrong_length() {
+            if let Some(failure) = body.exchange.wrong_length() {
                 // Dropping the body aborts it.
-                return done(Value::err(body.wrong_length.with(Value::option(Some(written)))));
+                return done(Value::err(failure.value()));
             }
             body.exchange.end(End::Finished(trailers));
             done(Value::ok_unit())

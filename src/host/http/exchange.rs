@@ -1,9 +1,13 @@
-//! The body of a response on its way from the guest to the transport.
+//! A body on its way from the guest to the transport.
 
-use crate::host::io::{Sink, StreamError};
+use super::{ErrorCode, Failure};
+use crate::host::io::{IoError, Sink, StreamError};
+use crate::host::value::Value;
 use bytes::Bytes;
 use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -33,8 +37,13 @@ struct Inner {
     discard: bool,
     /// What the header says that the body is long.
     expected: Option<u64>,
+    /// What the host allows.
+    limit: Option<u64>,
+    /// Which of two codes a wrong length has.
+    of_request: bool,
     written: u64,
     guest: Option<Waker>,
+    transport: Option<Waker>,
 }
 
 /// A body, shared between the guest's side, which writes, and the transport's, which takes.
@@ -47,15 +56,27 @@ impl Exchange {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A body of this length, where one was announced.
-    pub(super) fn expect(&self, length: Option<u64>) {
-        self.inner().expected = length;
+    /// A body that may have so many bytes.
+    pub(super) fn limited(limit: Option<u64>) -> Exchange {
+        Exchange(Arc::new(Mutex::new(Inner { limit, ..Inner::default() })))
     }
 
-    /// The bytes written so far, if they are not as many as were announced.
-    pub(super) fn wrong_length(&self) -> Option<u64> {
+    /// Whether the guest wrote more than the host allows.
+    pub fn exceeded(&self) -> bool {
+        self.inner().over_limit()
+    }
+
+    /// A body of this length, where one was announced.
+    pub(super) fn expect(&self, length: Option<u64>, of_request: bool) {
+        let mut inner = self.inner();
+        inner.expected = length;
+        inner.of_request = of_request;
+    }
+
+    /// What is wrong with the length of the body, if it ended here.
+    pub(super) fn wrong_length(&self) -> Option<Failure> {
         let inner = self.inner();
-        inner.expected.is_some_and(|expected| expected != inner.written).then_some(inner.written)
+        inner.expected.is_some_and(|expected| expected != inner.written).then(|| inner.wrong_length())
     }
 
     /// Ends the body, unless it has ended.
@@ -63,6 +84,7 @@ impl Exchange {
         let mut inner = self.inner();
         if inner.end == End::Open {
             inner.end = end;
+            inner.wake_transport();
         }
     }
 
@@ -73,13 +95,7 @@ impl Exchange {
 
     /// The transport takes the next chunk.
     pub fn take(&self) -> Option<Bytes> {
-        let mut inner = self.inner();
-        let frame = inner.frames.pop_front()?;
-        inner.queued -= frame.len();
-        if let Some(guest) = inner.guest.take() {
-            guest.wake();
-        }
-        Some(frame)
+        self.inner().take()
     }
 
     /// Whether the body has ended, and how.
@@ -118,20 +134,23 @@ impl Sink for Exchange {
         if inner.is_closed() { Err(StreamError::Closed) } else { Ok(CAPACITY.saturating_sub(inner.queued) as u64) }
     }
 
-    /// Queues bytes. More than the announced length gives the body up.
+    /// Queues bytes. More than the announced length, or than the host allows, gives the body up.
     fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
         let mut inner = self.inner();
         if inner.is_closed() {
             return Err(StreamError::Closed);
         }
         inner.written = inner.written.saturating_add(bytes.len() as u64);
-        if inner.expected.is_some_and(|expected| inner.written > expected) {
+        if inner.over_limit() || inner.expected.is_some_and(|expected| inner.written > expected) {
             inner.end = End::Aborted;
-            return Err(StreamError::Closed);
+            inner.wake_transport();
+            let failure = inner.too_long();
+            return Err(StreamError::Failed(IoError::Http(failure.value(), failure.to_string())));
         }
         if !bytes.is_empty() && !inner.discard {
             inner.queued += bytes.len();
             inner.frames.push_back(bytes);
+            inner.wake_transport();
         }
         Ok(())
     }
@@ -142,11 +161,107 @@ impl Inner {
         self.closed || self.end != End::Open
     }
 
+    fn take(&mut self) -> Option<Bytes> {
+        let frame = self.frames.pop_front()?;
+        self.queued -= frame.len();
+        if let Some(guest) = self.guest.take() {
+            guest.wake();
+        }
+        Some(frame)
+    }
+
+    fn over_limit(&self) -> bool {
+        self.limit.is_some_and(|limit| self.written > limit)
+    }
+
+    fn wrong_length(&self) -> Failure {
+        let code = if self.of_request { ErrorCode::RequestBodySize } else { ErrorCode::ResponseBodySize };
+        let why = format!("{} bytes were written, and {:?} announced", self.written, self.expected.unwrap_or(0));
+        Failure::with(code, Value::option(Some(self.written)), why)
+    }
+
+    fn too_long(&self) -> Failure {
+        match self.limit.filter(|_| self.over_limit()) {
+            Some(limit) => {
+                let why = format!("the body is longer than the {limit} bytes that are allowed");
+                Failure::with(ErrorCode::ResponseBodySize, Value::option(Some(limit)), why)
+            }
+            None => self.wrong_length(),
+        }
+    }
+
+    fn wake_transport(&mut self) {
+        if let Some(transport) = self.transport.take() {
+            transport.wake();
+        }
+    }
+
     fn clear(&mut self) {
         self.frames.clear();
         self.queued = 0;
         if let Some(guest) = self.guest.take() {
             guest.wake();
         }
+    }
+}
+
+/// A body as a transport takes it that runs away from the guest. Dropped before the end, it lets the guest's writes fail.
+#[derive(Debug)]
+pub struct Outbound {
+    exchange: Exchange,
+    ended: bool,
+}
+
+impl Outbound {
+    /// The transport's side of a body.
+    pub fn new(exchange: Exchange) -> Outbound {
+        Outbound { exchange, ended: false }
+    }
+}
+
+impl Body for Outbound {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        // One lock for both questions: the guest may write and finish in between.
+        let mut inner = self.exchange.inner();
+        if let Some(chunk) = inner.take() {
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
+        }
+        let last = match &inner.end {
+            End::Open => {
+                inner.transport = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            End::Finished(trailers) => trailers.clone().map(|map| Ok(Frame::trailers(map))),
+            End::Aborted => Some(Err(Failure::new(ErrorCode::ProtocolError, "the guest gave its message up"))),
+        };
+        drop(inner);
+        self.ended = true;
+        Poll::Ready(last)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let inner = self.exchange.inner();
+        self.ended || (inner.frames.is_empty() && inner.end == End::Finished(None))
+    }
+
+    /// Exact as soon as the guest has finished, which spares the chunked form.
+    fn size_hint(&self) -> SizeHint {
+        let inner = self.exchange.inner();
+        match inner.end {
+            End::Finished(None) => SizeHint::with_exact(inner.queued as u64),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        self.exchange.close();
     }
 }

@@ -71,7 +71,10 @@ impl Fields {
     /// One length, in digits: a second one would let two readers see two different messages.
     fn length_fits(&self, values: &[HeaderValue], keep: bool) -> bool {
         let before = self.entries.iter().filter(|(name, _)| keep && *name == http::header::CONTENT_LENGTH).count();
-        let is_length = |v: &HeaderValue| v.to_str().is_ok_and(|t| t.parse::<u64>().is_ok());
+        // A number may have a sign for Rust, a length may not.
+        let is_length = |v: &HeaderValue| {
+            v.to_str().is_ok_and(|t| t.bytes().all(|b| b.is_ascii_digit()) && t.parse::<u64>().is_ok())
+        };
         before + values.len() <= 1 && values.iter().all(is_length)
     }
 

@@ -1,10 +1,10 @@
-//! Requests: incoming ones, and outgoing ones, which are built but never sent.
+//! Requests: incoming ones, and outgoing ones while they are built.
 
 use super::body::{BodySource, IncomingBody, OutgoingBody};
-use super::{ErrorCode, Exchange, Fields};
+use super::{Exchange, Fields, push_headers};
 use crate::host::handles::Resource;
 use crate::host::value::Value;
-use crate::host::{Run, State, Step, Trap, arg, done, handle, io};
+use crate::host::{Run, State, Trap, arg, done, handle, io};
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, Uri};
 
@@ -28,26 +28,19 @@ pub struct IncomingRequest {
 /// `outgoing-request`.
 #[derive(Debug)]
 pub struct OutgoingRequest {
-    method: Value,
-    path: Option<String>,
-    scheme: Option<Value>,
-    authority: Option<String>,
-    headers: Fields,
-    body_taken: bool,
-}
-
-/// `request-options`: time-outs in nanoseconds.
-#[derive(Debug, Default)]
-pub struct RequestOptions {
-    connect: Option<u64>,
-    first_byte: Option<u64>,
-    between_bytes: Option<u64>,
+    pub(super) method: Value,
+    pub(super) path: Option<String>,
+    pub(super) scheme: Option<Value>,
+    pub(super) authority: Option<String>,
+    pub(super) headers: Fields,
+    /// The body, once the guest has taken it.
+    pub(super) body: Option<Exchange>,
 }
 
 impl State {
     /// Adds a request to the guest's handles.
     pub fn push_request(&mut self, request: IncomingRequest) -> Result<u32, Trap> {
-        self.handles.push(Resource::IncomingRequest(request), None)
+        self.handles.push(Resource::IncomingRequest(Box::new(request)), None)
     }
 }
 
@@ -61,6 +54,26 @@ fn method_value(method: &Method) -> Value {
     }
 }
 
+/// The method of a lifted `method`, if it is one.
+pub(super) fn method(value: &Value) -> Result<Option<Method>, Trap> {
+    let name = match value.as_case()? {
+        (_, Some(other)) => other.str()?,
+        (case, None) => METHODS.get(case as usize).copied().unwrap_or_default(),
+    };
+    Ok(Method::from_bytes(name.as_bytes()).ok())
+}
+
+/// The path and query of a request target; none for text that is neither. What starts otherwise could run into the
+/// authority, and a fragment is no part of either.
+pub(super) fn path_and_query(text: &str) -> Option<PathAndQuery> {
+    match text.as_bytes().first() {
+        None => Some(PathAndQuery::from_static("/")),
+        Some(b'/') => PathAndQuery::try_from(text).ok(),
+        Some(b'?') => PathAndQuery::try_from(format!("/{text}")).ok(),
+        Some(_) => None,
+    }
+}
+
 /// `scheme`: HTTP, HTTPS, other.
 fn scheme_is_valid(scheme: &Value) -> Result<bool, Trap> {
     Ok(match scheme.as_case()? {
@@ -70,7 +83,7 @@ fn scheme_is_valid(scheme: &Value) -> Result<bool, Trap> {
 }
 
 pub(super) fn function(name: &str) -> Option<Run> {
-    incoming(name).or_else(|| outgoing(name)).or_else(|| options(name))
+    incoming(name).or_else(|| outgoing(name))
 }
 
 fn incoming(name: &str) -> Option<Run> {
@@ -83,7 +96,7 @@ fn incoming(name: &str) -> Option<Run> {
         "[method]incoming-request.authority" => |s, a| done(Value::option(request(s, a)?.authority.as_deref())),
         "[method]incoming-request.headers" => |s, a| {
             let headers = request(s, a)?.headers.frozen();
-            let headers = s.push(Resource::Fields(headers))?;
+            let headers = push_headers(s, headers, handle(a, 0)?)?;
             done(headers)
         },
         "[method]incoming-request.consume" => |s, a| {
@@ -111,35 +124,34 @@ fn outgoing(name: &str) -> Option<Run> {
                 scheme: None,
                 authority: None,
                 headers: headers.frozen(),
-                body_taken: false,
+                body: None,
             };
-            let request = s.push(Resource::OutgoingRequest(request))?;
+            let request = s.push(Resource::OutgoingRequest(Box::new(request)))?;
             done(request)
         },
         "[method]outgoing-request.body" => |s, a| {
             let request: &mut OutgoingRequest = s.handles.get_mut(handle(a, 0)?)?;
-            if std::mem::replace(&mut request.body_taken, true) {
+            if request.body.is_some() {
                 return done(Value::err_unit());
             }
-            let body = OutgoingBody::new(Exchange::default(), &request.headers, ErrorCode::RequestBodySize);
+            let exchange = request.body.insert(Exchange::default()).clone();
+            let body = OutgoingBody::new(exchange, &request.headers, true);
             let body = s.push(Resource::OutgoingBody(body))?;
             done(Value::ok(body))
         },
         "[method]outgoing-request.method" => |s, a| done(out(s, a)?.method.clone()),
         "[method]outgoing-request.set-method" => |s, a| {
-            let method = arg(a, 1)?;
-            if let (_, Some(other)) = method.as_case()?
-                && Method::from_bytes(other.str()?.as_bytes()).is_err()
-            {
+            let value = arg(a, 1)?;
+            if method(value)?.is_none() {
                 return done(Value::err_unit());
             }
-            out(s, a)?.method = method.clone();
+            out(s, a)?.method = value.clone();
             done(Value::ok_unit())
         },
         "[method]outgoing-request.path-with-query" => |s, a| done(Value::option(out(s, a)?.path.as_deref())),
         "[method]outgoing-request.set-path-with-query" => |s, a| {
             let path = arg(a, 1)?.as_option()?.map(Value::str).transpose()?;
-            if path.is_some_and(|p| PathAndQuery::try_from(p).is_err()) {
+            if path.is_some_and(|p| path_and_query(p).is_none()) {
                 return done(Value::err_unit());
             }
             out(s, a)?.path = path.map(str::to_owned);
@@ -165,58 +177,16 @@ fn outgoing(name: &str) -> Option<Run> {
         },
         "[method]outgoing-request.headers" => |s, a| {
             let headers = out(s, a)?.headers.clone();
-            let headers = s.push(Resource::Fields(headers))?;
+            let headers = push_headers(s, headers, handle(a, 0)?)?;
             done(headers)
         },
         "[resource-drop]outgoing-request" => |s, a| io::drop_of::<OutgoingRequest>(s, a),
-        // Everything is denied by default, so no request leaves.
-        "handle" => |s, a| {
-            s.handles.take::<OutgoingRequest>(handle(a, 0)?)?;
-            if let Some(options) = arg(a, 1)?.as_option()? {
-                s.handles.take::<RequestOptions>(options.u32()?)?;
-            }
-            done(Value::err(ErrorCode::RequestDenied.value()))
-        },
-        "http-error-code" => |s, a| {
-            s.handles.get::<io::IoError>(handle(a, 0)?)?;
-            done(Value::option(None::<Value>))
-        },
         _ => return None,
     })
 }
 
 fn out<'s>(state: &'s mut State, args: &[Value]) -> Result<&'s mut OutgoingRequest, Trap> {
     state.handles.get_mut(handle(args, 0)?)
-}
-
-fn options(name: &str) -> Option<Run> {
-    Some(match name {
-        "[constructor]request-options" => |s, _| {
-            let options = s.push(Resource::RequestOptions(RequestOptions::default()))?;
-            done(options)
-        },
-        "[method]request-options.connect-timeout" => |s, a| get(s, a, |o| &mut o.connect),
-        "[method]request-options.set-connect-timeout" => |s, a| set(s, a, |o| &mut o.connect),
-        "[method]request-options.first-byte-timeout" => |s, a| get(s, a, |o| &mut o.first_byte),
-        "[method]request-options.set-first-byte-timeout" => |s, a| set(s, a, |o| &mut o.first_byte),
-        "[method]request-options.between-bytes-timeout" => |s, a| get(s, a, |o| &mut o.between_bytes),
-        "[method]request-options.set-between-bytes-timeout" => |s, a| set(s, a, |o| &mut o.between_bytes),
-        "[resource-drop]request-options" => |s, a| io::drop_of::<RequestOptions>(s, a),
-        _ => return None,
-    })
-}
-
-type TimeOut = fn(&mut RequestOptions) -> &mut Option<u64>;
-
-fn get(state: &mut State, args: &[Value], time_out: TimeOut) -> Result<Step, Trap> {
-    let value = *time_out(state.handles.get_mut(handle(args, 0)?)?);
-    done(Value::option(value))
-}
-
-fn set(state: &mut State, args: &[Value], time_out: TimeOut) -> Result<Step, Trap> {
-    let value = arg(args, 1)?.as_option()?.map(Value::u64).transpose()?;
-    *time_out(state.handles.get_mut(handle(args, 0)?)?) = value;
-    done(Value::ok_unit())
 }
 
 /// Authority and path of a request target.

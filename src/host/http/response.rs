@@ -1,7 +1,7 @@
 //! Responses of the guest.
 
 use super::body::OutgoingBody;
-use super::{End, Exchange, Fields};
+use super::{End, Exchange, Fields, push_headers};
 use crate::host::handles::Resource;
 use crate::host::value::Value;
 use crate::host::{Run, State, Trap, arg, done, handle, io, nothing};
@@ -56,48 +56,6 @@ impl ResponseSlot {
     }
 }
 
-/// Cases of `wasi:http/types.error-code` that the host itself says or reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorCode {
-    /// `HTTP-request-denied`.
-    RequestDenied = 15,
-    /// `HTTP-request-body-size`.
-    RequestBodySize = 17,
-    /// `HTTP-response-body-size`.
-    ResponseBodySize = 28,
-    /// `HTTP-protocol-error`.
-    ProtocolError = 35,
-}
-
-impl ErrorCode {
-    pub(super) fn value(self) -> Value {
-        Value::case(self as u32)
-    }
-
-    pub(super) fn with(self, payload: Value) -> Value {
-        Value::Case(self as u32, Some(Box::new(payload)))
-    }
-
-    /// The status that a client gets for an error that the guest answered with, by the case of `error-code`.
-    pub fn status(case: u32) -> StatusCode {
-        match case {
-            // DNS, connection, read, write and response time-outs
-            0 | 8 | 9 | 10 | 33 => StatusCode::GATEWAY_TIMEOUT,
-            15 => StatusCode::FORBIDDEN,
-            16 => StatusCode::LENGTH_REQUIRED,
-            17 => StatusCode::PAYLOAD_TOO_LARGE,
-            18 => StatusCode::METHOD_NOT_ALLOWED,
-            19 => StatusCode::BAD_REQUEST,
-            20 => StatusCode::URI_TOO_LONG,
-            21..=24 => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            36 => StatusCode::LOOP_DETECTED,
-            // configuration and internal errors
-            37 | 38 => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::BAD_GATEWAY,
-        }
-    }
-}
-
 impl State {
     /// Adds the right to answer into `slot` to the guest's handles.
     pub fn push_outparam(&mut self, slot: ResponseSlot) -> Result<u32, Trap> {
@@ -112,7 +70,7 @@ pub(super) fn function(name: &str) -> Option<Run> {
             let response = OutgoingResponse {
                 status: StatusCode::OK,
                 headers: headers.frozen(),
-                exchange: Exchange::default(),
+                exchange: Exchange::limited(s.config.max_response_body),
                 body_taken: false,
             };
             let response = s.push(Resource::OutgoingResponse(response))?;
@@ -134,8 +92,9 @@ pub(super) fn function(name: &str) -> Option<Run> {
             }
         },
         "[method]outgoing-response.headers" => |s, a| {
-            let headers = s.handles.get::<OutgoingResponse>(handle(a, 0)?)?.headers.clone();
-            let headers = s.push(Resource::Fields(headers))?;
+            let index = handle(a, 0)?;
+            let headers = s.handles.get::<OutgoingResponse>(index)?.headers.clone();
+            let headers = push_headers(s, headers, index)?;
             done(headers)
         },
         "[method]outgoing-response.body" => |s, a| {
@@ -143,7 +102,7 @@ pub(super) fn function(name: &str) -> Option<Run> {
             if std::mem::replace(&mut response.body_taken, true) {
                 return done(Value::err_unit());
             }
-            let body = OutgoingBody::new(response.exchange.clone(), &response.headers, ErrorCode::ResponseBodySize);
+            let body = OutgoingBody::new(response.exchange.clone(), &response.headers, false);
             let body = s.push(Resource::OutgoingBody(body))?;
             done(Value::ok(body))
         },

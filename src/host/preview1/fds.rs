@@ -3,7 +3,7 @@
 use super::Errno;
 use super::readdir::Listing;
 use crate::host::State;
-use crate::host::files::{Descriptor, DescriptorType, Preopen};
+use crate::host::files::{Descriptor, DescriptorType, Preopen, Quota};
 use crate::host::io::Pollable;
 
 /// `fdflags.append`.
@@ -92,10 +92,10 @@ pub(in crate::host) struct Fds {
 
 impl Fds {
     /// The standard streams, then the directories that are given.
-    fn new(dirs: &[Preopen], limit: usize) -> Fds {
+    fn new(dirs: &[Preopen], limit: usize, quota: &Quota) -> Fds {
         let standard = [Standard::Input, Standard::Output, Standard::Error].map(Kind::Standard);
         let given = dirs.iter().map(|preopen| {
-            let (dir, preopen) = (preopen.descriptor(), Some(preopen.guest.clone()));
+            let (dir, preopen) = (preopen.descriptor(quota), Some(preopen.guest.clone()));
             Kind::Directory { dir, preopen, listing: None }
         });
         let open = standard.into_iter().chain(given).map(|kind| Some(Fd { kind, flags: 0 })).collect();
@@ -145,6 +145,6 @@ impl State {
     /// The descriptors of preview1, which are made when the first of its functions asks for one.
     pub(super) fn fds(&mut self) -> &mut Fds {
         let config = &self.config;
-        self.fds.get_or_insert_with(|| Fds::new(&config.dirs, config.handles))
+        self.fds.get_or_insert_with(|| Fds::new(&config.dirs, config.handles, &self.open_files))
     }
 }

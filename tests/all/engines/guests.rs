@@ -16,13 +16,17 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+/// Values by name, in order.
+type Headers = BTreeMap<String, Vec<Vec<u8>>>;
+
 /// What a client would see, and how the guest ended.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
-    /// Status, headers and, for a body that was finished, its trailers. An error has its case.
-    head: Option<Result<(u16, BTreeMap<String, Vec<Vec<u8>>>), u32>>,
+    /// Status and headers; an error has its case.
+    head: Option<Result<(u16, Headers), u32>>,
     body: Vec<u8>,
-    end: Option<Option<BTreeMap<String, Vec<Vec<u8>>>>>,
+    /// Of a body that was finished, its trailers.
+    end: Option<Option<Headers>>,
     outcome: Result<Option<u32>, Trap>,
     log: Vec<String>,
 }
@@ -47,8 +51,8 @@ fn export(wasm: &[u8], interface: &str) -> String {
     survey.exports.into_keys().find(|name| name.starts_with(interface)).expect("exported")
 }
 
-fn map(headers: &HeaderMap) -> BTreeMap<String, Vec<Vec<u8>>> {
-    let mut out: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+fn map(headers: &HeaderMap) -> Headers {
+    let mut out = Headers::new();
     for (name, value) in headers {
         out.entry(name.to_string()).or_default().push(value.as_bytes().to_vec());
     }

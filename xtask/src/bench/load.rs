@@ -33,7 +33,9 @@ impl Outcome {
         self.first_failure.get_or_insert_with(|| what.to_string());
     }
 
-    fn add(&mut self, other: Self) {
+    /// Counts another load of the same server.
+    pub(super) fn add(&mut self, other: Self) {
+        self.wall += other.wall;
         self.latencies.extend(other.latencies);
         self.failures += other.failures;
         self.first_failure = self.first_failure.take().or(other.first_failure);

@@ -4,14 +4,14 @@ mod calls;
 mod http;
 mod link;
 mod load;
-mod lowlift;
+pub(crate) mod lowlift;
 mod memories;
 mod memory;
 mod native;
-mod process;
-mod serve;
-mod server;
-mod stats;
+pub(crate) mod process;
+pub(crate) mod serve;
+pub(crate) mod server;
+pub(crate) mod stats;
 mod witx;
 
 use crate::paths::Paths;
@@ -26,9 +26,7 @@ pub(crate) use native::native_hello;
 #[derive(Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
-    what: Option<What>,
-    #[command(flatten)]
-    serve: serve::ServeArgs,
+    what: What,
     /// The lowlift to measure; built with `cargo build --release` if absent.
     #[arg(long, value_name = "PATH", global = true)]
     lowlift: Option<PathBuf>,
@@ -42,6 +40,8 @@ enum What {
     Link,
     /// Measure code that had several memories and has one against the same before.
     Memory,
+    /// Measure `lowlift serve` beside a native server and `wasmtime serve`.
+    Serve(serve::ServeArgs),
     /// Measure `lowlift witx` against `wasm-tools` printing the same WIT.
     Witx {
         /// The `wasm-tools` to compare with; the one on the path if absent.
@@ -53,20 +53,20 @@ enum What {
 /// Measures what is asked for and prints a table.
 pub(crate) fn bench(paths: &Paths, args: &BenchArgs) -> Result<()> {
     // The load generator, the native server and the validator are part of this binary. What wasmtime compiles is not.
-    if cfg!(debug_assertions) && !matches!(args.what, Some(What::Memory)) {
+    if cfg!(debug_assertions) && !matches!(args.what, What::Memory) {
         return again_optimised(paths);
     }
     match &args.what {
-        None => serve::serve(paths, &args.serve, args.lowlift.as_deref()),
-        Some(What::Calls) => calls::calls(),
-        Some(What::Link) => link::link(paths, args.lowlift.as_deref()),
-        Some(What::Memory) => memories::memory(),
-        Some(What::Witx { wasm_tools }) => witx::witx(paths, args.lowlift.as_deref(), wasm_tools.as_deref()),
+        What::Calls => calls::calls(),
+        What::Link => link::link(paths, args.lowlift.as_deref()),
+        What::Memory => memories::memory(),
+        What::Serve(serve) => serve::serve(paths, serve, args.lowlift.as_deref()),
+        What::Witx { wasm_tools } => witx::witx(paths, args.lowlift.as_deref(), wasm_tools.as_deref()),
     }
 }
 
 /// Starts the same task in an optimised build.
-fn again_optimised(paths: &Paths) -> Result<()> {
+pub(crate) fn again_optimised(paths: &Paths) -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.args(["run", "--quiet", "--release", "--package", "xtask", "--manifest-path"]);
     cargo.arg(paths.root.join("xtask").join("Cargo.toml")).arg("--").args(std::env::args_os().skip(1));

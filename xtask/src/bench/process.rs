@@ -54,11 +54,16 @@ pub(super) fn load_average() -> Option<f64> {
 
 /// The most memory that a running process has had resident so far, in kB.
 pub(super) fn peak_memory(pid: u32) -> Option<u64> {
-    peak_in(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+    kilobytes(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")
 }
 
-fn peak_in(status: &str) -> Option<u64> {
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix("kB")?.trim().parse().ok()
+/// What a running process has resident now, in kB.
+pub(crate) fn resident_memory(pid: u32) -> Option<u64> {
+    kilobytes(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
+}
+
+fn kilobytes(status: &str, name: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix(name))?.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -72,9 +77,10 @@ mod tests {
     }
 
     #[test]
-    fn reads_peak_memory() {
-        assert_eq!(peak_in("Name:\tx\nVmHWM:\t    1234 kB\nVmRSS:\t 1 kB\n"), Some(1234));
-        assert_eq!(peak_in("Name:\tx\nState:\tZ (zombie)\n"), None);
+    fn reads_memory() {
+        let status = "Name:\tx\nVmHWM:\t    1234 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!((kilobytes(status, "VmHWM:"), kilobytes(status, "VmRSS:")), (Some(1234), Some(1)));
+        assert_eq!(kilobytes("Name:\tx\nState:\tZ (zombie)\n", "VmHWM:"), None);
     }
 
     #[cfg(target_os = "linux")]

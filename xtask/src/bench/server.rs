@@ -12,13 +12,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 /// How long a server may take to listen; it may have to compile first.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(300);
 
 /// A running server; it is killed when this is dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Where it listens.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 /// A child that is killed when this is dropped, unless it was taken out.
@@ -46,7 +46,7 @@ fn end(child: &mut Child) {
 
 impl Server {
     /// Starts the command and waits until it has printed its address, on stdout or stderr.
-    pub(super) async fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) async fn start(command: &mut Command) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         // Its stdin stays open as long as it is wanted: the native server ends with it.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -63,8 +63,13 @@ impl Server {
         Ok(Self { child, address })
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// CPU time that the server has used so far; an error if it has ended.
-    pub(super) fn cpu_time(&mut self) -> Result<Duration> {
+    pub(crate) fn cpu_time(&mut self) -> Result<Duration> {
         if let Some(status) = self.child.try_wait()? {
             bail!("the server ended under load: {status}");
         }

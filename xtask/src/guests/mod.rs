@@ -47,7 +47,9 @@ enum Kind {
 const GUESTS: &[(&str, Kind)] = &[
     ("http-hello-rust", Kind::Rust), // no_std, no adapter
     ("http-echo-rust", Kind::Rust),  // std, the linker's own reactor adapter
+    ("http-proxy-rust", Kind::Rust), // the same, and sends requests
     ("cli-rust", Kind::Rust),        // std, the linker's own command adapter
+    ("files-rust", Kind::Rust),      // the same, with WASI 0.2 of its own
     ("http-hello-c", Kind::CComponent(None)),
     ("http-echo-c", Kind::CComponent(Some("proxy"))), // writes to stderr
     ("p1-command", Kind::CModule(c::Model::Command)),
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn chooses_small_big_and_named_guests() {
-        assert_eq!(chosen(&[], false).len(), 10);
+        assert_eq!(chosen(&[], false).len(), 11);
         assert_eq!(chosen(&[], true), ["http-js", "http-py"]);
         assert_eq!(chosen(&["http-py", "cli-rust"], false), ["cli-rust", "http-py"]);
         assert!(choose(&GuestsArgs { names: vec!["nope".into()], big: false }).is_err());

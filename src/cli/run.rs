@@ -64,7 +64,14 @@ const ABORTED: u8 = 134;
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let (input, kind) = io::read_wasm(Some(&args.input))?;
-    let config = Config { args: arguments(args), handles: HANDLES, ..args.grants.config()? };
+    let config = Config {
+        args: arguments(args),
+        handles: HANDLES,
+        open_files: HANDLES,
+        // A time limit must hold also while a file is waited for.
+        in_place: args.timeout.is_none(),
+        ..args.grants.config()?
+    };
     let module = lowered(&input, kind, shared)?;
     let survey = survey(&module).map_err(|e| e.in_file(&input.name, "core module"))?;
     let what = if kind == FileKind::Component { "component".to_owned() } else { survey.describe() };

@@ -98,6 +98,9 @@ pub struct Config {
     pub open_files: usize,
     /// Handles that one instance may hold at a time.
     pub handles: usize,
+    /// Files may block the thread that the guest runs on, which spares a change of threads for each call of preview1:
+    /// for a host that has one guest and no time limit.
+    pub in_place: bool,
     /// Where outgoing HTTP requests may go.
     pub http: http::HttpPolicy,
     /// What sends them; its connections are shared.
@@ -120,6 +123,7 @@ impl Default for Config {
             dirs: Vec::new(),
             open_files: 256,
             handles: 4_000,
+            in_place: false,
             http: http::HttpPolicy::default(),
             client: Arc::default(),
             max_response_body: None,

@@ -219,6 +219,25 @@ fn streams_flow_while_the_program_runs() {
     }
 }
 
+/// Writes 50 bytes 20,000 times, and never looks at how many were taken.
+const HEEDLESS: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 8) "\00\01\00\00\32\00\00\00")
+  (func (export "_start") (local $n i32)
+    (loop $next
+      (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 40)))
+      (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 20000))))))"#;
+
+#[test]
+fn all_that_is_written_arrives() {
+    let (_folder, file) = module(HEEDLESS);
+    for engine in ENGINES {
+        let (code, stdout, _) = said(&["--engine", engine, &file], "");
+        assert_eq!((code, stdout.len()), (Some(0), 1_000_000), "{engine}");
+    }
+}
+
 #[test]
 fn a_closed_pipe_is_an_error_of_the_guest() {
     let (_folder, file) = module(CAT);

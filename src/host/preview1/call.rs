@@ -73,11 +73,16 @@ pub(super) fn wait(
     Ok(Step::Wait(pollables, Box::new(move |state, memory| answer(then(state, memory)))))
 }
 
-/// Does what may block on a thread of its own, and goes on with what came of it.
+/// Does what may block, on a thread of its own unless this one may block too, and goes on with what came of it.
 pub(super) fn job<T: Send + 'static>(
+    state: &mut State,
+    memory: &mut GuestMemory<'_>,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
     then: impl FnOnce(&mut State, &mut GuestMemory<'_>, T) -> Answer + Send + 'static,
 ) -> Answer {
+    if state.config.in_place {
+        return work().map_err(Stop::from).and_then(|value| then(state, memory, value));
+    }
     Ok(Step::Job(Box::pin(async move {
         let done = tokio::task::spawn_blocking(work).await;
         let after: crate::host::After = Box::new(move |state, memory| {
@@ -89,8 +94,12 @@ pub(super) fn job<T: Send + 'static>(
 }
 
 /// The same for what gives nothing back.
-pub(super) fn unit_job(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Answer {
-    job(work, |_, _, ()| success())
+pub(super) fn unit_job(
+    state: &mut State,
+    memory: &mut GuestMemory<'_>,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Answer {
+    job(state, memory, work, |_, _, ()| success())
 }
 
 /// Lets others run, and goes on.

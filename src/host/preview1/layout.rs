@@ -42,12 +42,11 @@ impl Vectors {
         self.0.iter().map(|&(_, length)| length as usize).sum()
     }
 
-    /// Reads at most `most` bytes.
-    pub(super) fn gather(&self, memory: &GuestMemory<'_>, most: usize) -> Result<Bytes, Trap> {
-        let mut bytes = BytesMut::with_capacity(most.min(self.length()));
+    /// Reads all bytes.
+    pub(super) fn gather(&self, memory: &GuestMemory<'_>) -> Result<Bytes, Trap> {
+        let mut bytes = BytesMut::with_capacity(self.length());
         for &(ptr, length) in &self.0 {
-            let part = memory.read(ptr, length, 1)?;
-            bytes.extend_from_slice(&part[..part.len().min(most - bytes.len())]);
+            bytes.extend_from_slice(memory.read(ptr, length, 1)?);
         }
         Ok(bytes.freeze())
     }

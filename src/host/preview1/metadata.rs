@@ -93,6 +93,8 @@ pub(super) fn fd_filestat_get(state: &mut State, memory: &mut GuestMemory<'_>, s
     }
     let descriptor = fd.descriptor()?.clone();
     job(
+        state,
+        memory,
         move || descriptor.stat(),
         move |_, memory, stat| {
             filestat(memory, ptr, &stat)?;
@@ -101,23 +103,23 @@ pub(super) fn fd_filestat_get(state: &mut State, memory: &mut GuestMemory<'_>, s
     )
 }
 
-pub(super) fn fd_filestat_set_size(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
+pub(super) fn fd_filestat_set_size(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let file = state.fds().get(word(slots, 0))?.file()?.clone();
     let size = long(slots, 1);
-    unit_job(move || file.set_size(size))
+    unit_job(state, memory, move || file.set_size(size))
 }
 
-pub(super) fn fd_filestat_set_times(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
+pub(super) fn fd_filestat_set_times(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let [accessed, modified] = new_times(slots, 1)?;
     let descriptor = state.fds().get(word(slots, 0))?.descriptor()?.clone();
-    unit_job(move || descriptor.set_times(accessed, modified))
+    unit_job(state, memory, move || descriptor.set_times(accessed, modified))
 }
 
-pub(super) fn fd_advise(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
+pub(super) fn fd_advise(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let advice = *Advice::ALL.get(word(slots, 3) as usize).ok_or(Errno::Inval)?;
     let file = state.fds().get(word(slots, 0))?.file()?.clone();
     let (offset, length) = (long(slots, 1), long(slots, 2));
-    unit_job(move || file.advise(offset, length, advice))
+    unit_job(state, memory, move || file.advise(offset, length, advice))
 }
 
 /// Not every system can; WASI 0.2 has nothing like it either.
@@ -126,14 +128,14 @@ pub(super) fn fd_allocate(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u
     Err(Errno::Notsup.into())
 }
 
-pub(super) fn fd_sync(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
+pub(super) fn fd_sync(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let descriptor = state.fds().get(word(slots, 0))?.descriptor()?.clone();
-    unit_job(move || descriptor.sync())
+    unit_job(state, memory, move || descriptor.sync())
 }
 
-pub(super) fn fd_datasync(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
+pub(super) fn fd_datasync(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let descriptor = state.fds().get(word(slots, 0))?.descriptor()?.clone();
-    unit_job(move || descriptor.sync_data())
+    unit_job(state, memory, move || descriptor.sync_data())
 }
 
 pub(super) fn fd_close(state: &mut State, _: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {

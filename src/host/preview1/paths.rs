@@ -29,23 +29,25 @@ fn follow(slots: &[u64], slot: usize) -> Result<bool, Errno> {
 
 pub(super) fn path_create_directory(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let (dir, path) = place(state, memory, slots, 0, 0)?;
-    unit_job(move || dir.create_directory_at(&path))
+    unit_job(state, memory, move || dir.create_directory_at(&path))
 }
 
 pub(super) fn path_remove_directory(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let (dir, path) = place(state, memory, slots, 0, 0)?;
-    unit_job(move || dir.remove_directory_at(&path))
+    unit_job(state, memory, move || dir.remove_directory_at(&path))
 }
 
 pub(super) fn path_unlink_file(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let (dir, path) = place(state, memory, slots, 0, 0)?;
-    unit_job(move || dir.unlink_file_at(&path))
+    unit_job(state, memory, move || dir.unlink_file_at(&path))
 }
 
 pub(super) fn path_filestat_get(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let (follow, told) = (follow(slots, 1)?, word(slots, 4));
     let (dir, path) = place(state, memory, slots, 0, 1)?;
     job(
+        state,
+        memory,
         move || dir.stat_at(follow, &path),
         move |_, memory, stat| {
             filestat(memory, told, &stat)?;
@@ -57,32 +59,34 @@ pub(super) fn path_filestat_get(state: &mut State, memory: &mut GuestMemory<'_>,
 pub(super) fn path_filestat_set_times(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let (follow, [accessed, modified]) = (follow(slots, 1)?, new_times(slots, 4)?);
     let (dir, path) = place(state, memory, slots, 0, 1)?;
-    unit_job(move || dir.set_times_at(follow, &path, accessed, modified))
+    unit_job(state, memory, move || dir.set_times_at(follow, &path, accessed, modified))
 }
 
 pub(super) fn path_link(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let follow = follow(slots, 1)?;
     let (dir, old) = place(state, memory, slots, 0, 1)?;
     let (new_dir, new) = place(state, memory, slots, 4, 0)?;
-    unit_job(move || dir.link_at(follow, &old, &new_dir, &new))
+    unit_job(state, memory, move || dir.link_at(follow, &old, &new_dir, &new))
 }
 
 pub(super) fn path_rename(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let (dir, old) = place(state, memory, slots, 0, 0)?;
     let (new_dir, new) = place(state, memory, slots, 3, 0)?;
-    unit_job(move || dir.rename_at(&old, &new_dir, &new))
+    unit_job(state, memory, move || dir.rename_at(&old, &new_dir, &new))
 }
 
 pub(super) fn path_symlink(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let (dir, new) = place(state, memory, slots, 2, 0)?;
     let old = path(memory, word(slots, 0), word(slots, 1))?;
-    unit_job(move || dir.symlink_at(&old, &new))
+    unit_job(state, memory, move || dir.symlink_at(&old, &new))
 }
 
 pub(super) fn path_readlink(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
     let (buffer, length, told) = (word(slots, 3), word(slots, 4), word(slots, 5));
     let (dir, path) = place(state, memory, slots, 0, 0)?;
     job(
+        state,
+        memory,
         move || dir.readlink_at(&path),
         move |_, memory, contents| {
             let most = contents.len().min(length as usize);
@@ -110,6 +114,8 @@ pub(super) fn path_open(state: &mut State, memory: &mut GuestMemory<'_>, slots: 
     }
     let (dir, path) = place(state, memory, slots, 0, 1)?;
     job(
+        state,
+        memory,
         move || {
             let opened = dir.open_at(follow, &path, how, want)?;
             let ty = opened.descriptor_type()?;

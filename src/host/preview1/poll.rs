@@ -39,6 +39,8 @@ pub(super) fn poll_oneoff(state: &mut State, memory: &mut GuestMemory<'_>, slots
         return wait_for(waiting, to, told);
     }
     job(
+        state,
+        memory,
         move || {
             let mut waiting = waiting;
             for one in &mut waiting {

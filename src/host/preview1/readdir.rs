@@ -78,6 +78,8 @@ pub(super) fn fd_readdir(state: &mut State, memory: &mut GuestMemory<'_>, slots:
         _ => None,
     };
     job(
+        state,
+        memory,
         move || {
             let mut listing = match listing {
                 // Whoever starts anew sees what was added since.

@@ -87,6 +87,8 @@ fn read(state: &mut State, memory: &mut GuestMemory<'_>, transfer: Transfer) -> 
         Fd { kind: Kind::File { file, position, .. }, .. } => {
             let (file, offset, length) = (file.clone(), transfer.offset(*position), transfer.vectors.length());
             job(
+                state,
+                memory,
                 move || read_whole(&file, length, offset),
                 move |state, memory, bytes| {
                     transfer.vectors.scatter(memory, &bytes)?;
@@ -144,15 +146,18 @@ fn write(state: &mut State, memory: &mut GuestMemory<'_>, transfer: Transfer) ->
         Kind::Standard(stream @ (Standard::Output | Standard::Error)) => match transfer.place {
             Place::Here => {
                 let (stream, may_wait) = (*stream, fd.flags & NONBLOCK == 0);
-                write_stream(state, memory, transfer, stream, may_wait)
+                let bytes = transfer.vectors.gather(memory)?;
+                write_stream(state, memory, transfer, stream, bytes, may_wait)
             }
             Place::At(_) => Err(Errno::Spipe.into()),
         },
         Kind::File { file, position, .. } => {
             let (file, offset) = (file.clone(), transfer.offset(*position));
             let append = fd.flags & APPEND != 0;
-            let bytes = transfer.vectors.gather(memory, usize::MAX)?;
+            let bytes = transfer.vectors.gather(memory)?;
             job(
+                state,
+                memory,
                 move || write_whole(&file, &bytes, offset, append),
                 move |state, memory, (bytes, end)| {
                     transfer.advance(state, end)?;
@@ -185,29 +190,46 @@ fn write_whole(file: &Descriptor, bytes: &[u8], offset: u64, append: bool) -> io
     Ok((written, end))
 }
 
+/// Hands all bytes on, as a pipe takes them; what may not wait hands on what is taken now.
 fn write_stream(
     state: &mut State,
     memory: &mut GuestMemory<'_>,
     transfer: Transfer,
     stream: Standard,
+    mut rest: Bytes,
     may_wait: bool,
 ) -> Answer {
-    let sink = if stream == Standard::Error { state.stdio.stderr() } else { state.stdio.stdout() };
-    let mut sink = lock(&sink);
-    let space = sink.space().map_err(Errno::from)?;
-    let most = usize::try_from(space).unwrap_or(usize::MAX);
-    let bytes = transfer.vectors.gather(memory, most)?;
-    if bytes.is_empty() && transfer.vectors.length() > 0 {
-        return match may_wait {
-            true => {
-                wait(vec![stream.pollable()], move |state, memory| write_stream(state, memory, transfer, stream, true))
-            }
-            false => Err(Errno::Again.into()),
+    let shared = if stream == Standard::Error { state.stdio.stderr() } else { state.stdio.stdout() };
+    let mut sink = lock(&shared);
+    let mut written = transfer.vectors.length() - rest.len();
+    let stopped = loop {
+        if rest.is_empty() {
+            return transfer.tell(memory, written);
+        }
+        let space = match sink.space() {
+            Ok(space) => usize::try_from(space).unwrap_or(usize::MAX),
+            Err(error) => break Errno::from(error),
         };
+        if space == 0 && may_wait {
+            return wait(vec![stream.pollable()], move |state, memory| {
+                write_stream(state, memory, transfer, stream, rest, true)
+            });
+        }
+        if space == 0 {
+            break Errno::Again;
+        }
+        let now = rest.split_to(rest.len().min(space));
+        let length = now.len();
+        if let Err(error) = sink.write(now) {
+            break error.into();
+        }
+        written += length;
+    };
+    match written {
+        0 => Err(stopped.into()),
+        // Whoever writes on gets the error.
+        written => transfer.tell(memory, written),
     }
-    let length = bytes.len();
-    sink.write(bytes).map_err(Errno::from)?;
-    transfer.tell(memory, length)
 }
 
 pub(super) fn fd_seek(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[u64]) -> Answer {
@@ -217,6 +239,8 @@ pub(super) fn fd_seek(state: &mut State, memory: &mut GuestMemory<'_>, slots: &[
         0 => seek(state, memory, fd, u64::try_from(by).ok(), told),
         1 => seek(state, memory, fd, position.checked_add_signed(by), told),
         2 => job(
+            state,
+            memory,
             move || file.stat().map(|stat| stat.size),
             move |state, memory, size| seek(state, memory, fd, size.checked_add_signed(by), told),
         ),

@@ -25,7 +25,7 @@ impl Numbers {
         const BORDERS: [u64; 8] = [0xfff0, 0xffff, 0x1_0000, 1 << 31, u32::MAX as u64, 1 << 32, 1 << 63, u64::MAX];
         match self.next() % 8 {
             0..=3 => self.next() % 8,
-            4 | 5 => self.next() % 0x1_0000 & !7,
+            4 | 5 => (self.next() % 0x2000) * 8,
             6 => BORDERS[self.next() as usize % BORDERS.len()],
             _ => self.next(),
         }
@@ -34,15 +34,22 @@ impl Numbers {
 
 #[tokio::test]
 async fn any_slots_and_any_memory_do_no_harm() {
+    for in_place in [false, true] {
+        pass_anything(in_place).await;
+    }
+}
+
+async fn pass_anything(in_place: bool) {
     let wasi = wasi().expect("built");
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir_all(folder.path().join("inner/a")).expect("made");
     let dir = Preopen::open(&folder.path().join("inner"), "/", false).expect("opens");
-    let config = Arc::new(Config { dirs: vec![dir], args: vec!["prog".to_owned()], handles: 50, ..Config::default() });
+    let config =
+        Arc::new(Config { dirs: vec![dir], args: vec!["prog".to_owned()], handles: 50, in_place, ..Config::default() });
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let mut state = State::new(config.clone(), Stdio::logged(Arc::new(|_, _| {})));
     let mut answers = [0usize; 3];
-    for round in 0..300 {
+    for round in 0..200 {
         // Zeroes are paths, vectors and subscriptions that make some sense.
         let mut memory = vec![0u8; 0x1_0000];
         if round % 2 == 1 {
@@ -87,7 +94,7 @@ async fn any_slots_and_any_memory_do_no_harm() {
             state = State::new(config.clone(), Stdio::logged(Arc::new(|_, _| {})));
         }
     }
-    assert!(answers.iter().all(|&count| count > 500), "successes, error numbers and traps: {answers:?}");
+    assert!(answers.iter().all(|&count| count > 300), "successes, error numbers and traps: {answers:?}");
     let outside: Vec<_> = std::fs::read_dir(folder.path()).expect("there").collect();
     assert_eq!(outside.len(), 1, "nothing is made outside of what is given");
 }

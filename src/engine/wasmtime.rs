@@ -24,9 +24,13 @@ use wasmtime::{
 /// How often a running guest is interrupted to look at its deadline and let others run.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Memories up to this size are wiped in place when an instance ends, which spares the next one its page faults.
-/// Larger ones are given back to the system: copying an image of 1 MiB costs more than the faults do.
-const RESIDENT: u64 = 256 << 10;
+/// What an instance has written of its memory is wiped in place when it ends, up to this many bytes, where the system can
+/// tell what that is. It spares the next instance the page faults, which cost more than anything else it does.
+const RESIDENT: usize = 4 << 20;
+
+/// The same where the system cannot tell, and all of the memory must be wiped. Larger ones are given back to the system:
+/// copying an image of 1 MiB costs more than the faults do.
+const RESIDENT_WHOLE: u64 = 256 << 10;
 
 /// What the host's own code may use of a stack, beyond the guest's part.
 const HOST_STACK: usize = 512 << 10;
@@ -79,7 +83,9 @@ pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<Wasm
     let refused = |e: wasmtime::Error| {
         Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(format!("{e:#}"))
     };
-    let engine = Engine::new(&configure(&outline, options.limits)).map_err(refused)?;
+    let engine = |scan| Engine::new(&configure(&outline, options.limits, scan));
+    // Only Linux from 6.7 on tells which pages were written.
+    let engine = engine(Enabled::Yes).or_else(|_| engine(Enabled::No)).map_err(refused)?;
     let module = compile(&engine, wasm, options).map_err(refused)?;
     let mut linker = Linker::new(&engine);
     for (name, function) in imports {
@@ -116,17 +122,15 @@ fn features(outline: &Outline) -> Config {
 }
 
 /// Sizes the pool from the module: the allocator refuses what does not fit its slots.
-fn configure(outline: &Outline, limits: Limits) -> Config {
+fn configure(outline: &Outline, limits: Limits, scan: Enabled) -> Config {
     let count = |of: &[u64]| u32::try_from(of.len()).unwrap_or(u32::MAX);
     let (tables, memories) = (count(&outline.tables), count(&outline.memories));
     let memory = outline.memories.iter().copied().max().unwrap_or(0);
     let elements = outline.tables.iter().copied().max().unwrap_or(0);
-    let resident = if let Ok(v) = std::env::var("LL_RESIDENT") {
-        v.parse().unwrap_or(0)
-    } else if memory <= RESIDENT {
-        usize::try_from(memory).unwrap_or(0)
-    } else {
-        0
+    let resident = match scan {
+        Enabled::Yes => RESIDENT,
+        _ if memory <= RESIDENT_WHOLE => usize::try_from(memory).unwrap_or(0),
+        _ => 0,
     };
     let elements = usize::try_from(elements).unwrap_or(usize::MAX);
     // A heap lies in a memory of its own.
@@ -145,7 +149,7 @@ fn configure(outline: &Outline, limits: Limits) -> Config {
         .max_memory_size(limits.memory)
         .linear_memory_keep_resident(resident)
         .table_keep_resident(elements.min(8 << 10) * 8)
-        .pagemap_scan(if std::env::var_os("LL_NOPAGEMAP").is_some() { Enabled::No } else { Enabled::Auto })
+        .pagemap_scan(scan)
         .max_unused_warm_slots(limits.instances);
     let mut config = features(outline);
     config

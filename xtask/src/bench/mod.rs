@@ -66,7 +66,7 @@ pub(crate) fn bench(paths: &Paths, args: &BenchArgs) -> Result<()> {
 }
 
 /// Starts the same task in an optimised build.
-pub(crate) fn again_optimised(paths: &Paths) -> Result<()> {
+fn again_optimised(paths: &Paths) -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.args(["run", "--quiet", "--release", "--package", "xtask", "--manifest-path"]);
     cargo.arg(paths.root.join("xtask").join("Cargo.toml")).arg("--").args(std::env::args_os().skip(1));

@@ -43,9 +43,6 @@ const REST: Duration = Duration::from_secs(20);
 /// Loads a server, looks at it, stops it, and prints tables. An error if anything was wrong.
 pub(crate) fn soak(paths: &Paths, args: &SoakArgs) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "`soak` runs on Linux only: it looks at the server in /proc");
-    if cfg!(debug_assertions) {
-        return crate::bench::again_optimised(paths);
-    }
     let lowlift = lowlift::binary(paths, args.lowlift.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let wrong = runtime.block_on(async {

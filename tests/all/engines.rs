@@ -241,7 +241,7 @@ async fn loops_end_at_the_limit_of_time_or_of_computing() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_loop_lets_others_run_on_its_thread() {
     for engine in ENGINES {
-        let limits = Limits { cpu: Duration::from_millis(100), ..limits() };
+        let limits = Limits { cpu: Duration::from_secs(1), ..limits() };
         let mut guest = Box::pin(run_under(engine, r#"(func (export "run") (loop (br 0)))"#, limits));
         let mut turns = 0;
         let finished = loop {

@@ -13,6 +13,7 @@ fn guest(name: &str) -> String {
 
 fn start(args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_lowlift"))
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .arg("run")
         .args(args)
         .env("INHERITED", "from outside")

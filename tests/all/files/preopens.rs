@@ -41,11 +41,11 @@ fn what_cannot_be_opened_has_the_systems_reason() {
 fn codes_are_those_of_the_wit() {
     let wit = built_in("wasi", &Gates::default()).expect("it is built in");
     let types = wit.resolve.interfaces.iter().filter(|(_, i)| i.name.as_deref() == Some("types"));
-    let code = types.filter_map(|(_, i)| {
+    let mut code = types.filter_map(|(_, i)| {
         let wasi = i.package.is_some_and(|p| wit.resolve.packages[p].name.name == "filesystem");
         if wasi { i.types.get("error-code") } else { None }
     });
-    let &id = code.last().expect("the interface has it");
+    let &id = code.next_back().expect("the interface has it");
     let wit_parser::TypeDefKind::Enum(cases) = &wit.resolve.types[id].kind else { panic!("an enum") };
     let names: Vec<&str> = cases.cases.iter().map(|case| case.name.as_str()).collect();
     assert_eq!(ErrorCode::ALL.iter().map(|code| code.name()).collect::<Vec<_>>(), names);

@@ -1,6 +1,6 @@
 //! Arguments from an input: mostly what a guest might mean, sometimes anything.
 
-use super::guest::{Caller, Pair, Work, first_resource};
+use super::guest::{Caller, PATHS, Pair, Work, first_resource};
 use lowlift::abi::{Core, Kind, Resource, Table, TyId};
 use lowlift::host::wasi::{Form, Function};
 use std::collections::HashMap;
@@ -148,8 +148,8 @@ impl Call<'_, '_> {
             Kind::Own(resource) => self.slots.push(self.handles.any(self.input, Some(*resource), true)),
             Kind::Borrow(resource) => self.slots.push(self.handles.any(self.input, Some(*resource), false)),
             Kind::String => {
-                let (at, length) = (place(self.input, 0), self.length(32));
-                self.slots.extend([at, length]);
+                let string = self.string();
+                self.slots.extend(string);
             }
             Kind::List(element) => {
                 let (at, length) = (place(self.input, 4096), self.length(4));
@@ -200,6 +200,13 @@ impl Call<'_, '_> {
         }
     }
 
+    fn string(&mut self) -> [u64; 2] {
+        if self.input.one_in(3) {
+            return [u64::from(PATHS + u32::from(self.input.byte()) % 16), u64::from(self.input.byte()) % 8];
+        }
+        [place(self.input, 0), self.length(32)]
+    }
+
     fn length(&mut self, below: u64) -> u64 {
         if self.input.one_in(32) { self.input.number() } else { u64::from(self.input.byte()) % below }
     }
@@ -226,6 +233,12 @@ pub(crate) async fn harvest(
     while let Some((id, at)) = left.pop() {
         match &table.get(id).kind {
             Kind::Own(resource) => handles.push(*resource, pair.work(Work::Load, &[at]).await),
+            Kind::List(element) => {
+                let (from, length) =
+                    (pair.work(Work::Load, &[at]).await, pair.work(Work::Load, &[at.saturating_add(4)]).await);
+                let size = table.get(*element).size;
+                left.extend((0..length.min(4)).map(|i| (*element, from.saturating_add(i * size))));
+            }
             Kind::Record(fields) => left.extend(fields.iter().map(|field| (field.ty, at.saturating_add(field.offset)))),
             Kind::Variant(variant) => {
                 let case = pair.work(Work::Load, &[at]).await & (u32::MAX >> (32 - 8 * variant.tag.size()));

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use lowlift::abi::{Core, ImportName, Kind, Resource};
 use lowlift::engine::{EngineKind, Instance, Limits, LoadOptions, Program, Task, load_with};
+use lowlift::host::files::Preopen;
 use lowlift::host::http::{BodyError, BodySource, Fields, IncomingRequest, ResponseSlot};
 use lowlift::host::wasi::{Form, Function, wasi};
 use lowlift::host::{Config, State, Stdio, Trap};
@@ -16,6 +17,9 @@ use std::time::Duration;
 pub(crate) const RESULT: u32 = 160;
 /// Where the pointers are that the realloc gives, one after the other.
 const POINTERS: u32 = 256;
+/// Where the guest's memory has paths, parts of which are paths too.
+pub(crate) const PATHS: u32 = 16384;
+const TREE: &[u8; 24] = b"a/../d/../../etc/passwd ";
 /// A pointer for which the realloc allocates in earnest.
 const ALLOCATE: u32 = u32::MAX;
 /// One for which it grows the memory before.
@@ -31,15 +35,18 @@ pub(crate) struct Caller {
     pub(crate) dropped: Option<Resource>,
 }
 
+/// Parts of the names of functions whose results are nobody's doing.
+const BY_CHANCE: &[&str] =
+    &["clock_", "random_", "poll_", ".stat", "filestat_get", "metadata-hash", "readdir", "read-directory-entry"];
+
 /// All functions of the host.
 pub(crate) fn callers() -> &'static [Caller] {
     static CALLERS: OnceLock<Vec<Caller>> = OnceLock::new();
     CALLERS.get_or_init(|| {
         let caller = |(name, function): (ImportName, &'static Function)| {
             let chance = ["wasi:random/", "wasi:clocks/"].iter().any(|p| name.module.starts_with(p));
-            // Of preview1: clocks, random numbers, time stamps of streams.
-            let chance =
-                chance || ["clock_", "random_", "poll_", "fd_filestat_get"].iter().any(|p| name.name.starts_with(p));
+            // Time stamps, inodes and the order of a directory are the file system's; the rest is of preview1.
+            let chance = chance || BY_CHANCE.iter().any(|part| name.name.contains(part));
             let dropped = name.name.strip_prefix("[resource-drop]");
             let dropped = dropped.and_then(|resource| first_resource(&format!("[method]{resource}.")));
             Caller { name, function, is_deterministic: !chance, dropped }
@@ -160,12 +167,20 @@ fn program(engine: EngineKind) -> &'static dyn Program {
 }
 
 /// An instance; none after a trap.
-pub(crate) struct Guest(Option<Box<dyn Instance>>);
+pub(crate) struct Guest {
+    instance: Option<Box<dyn Instance>>,
+    /// What it was given; gone when the guest is.
+    _folder: tempfile::TempDir,
+}
 
 impl Guest {
     /// A guest that was given a request.
     pub(crate) fn new(engine: EngineKind, handles: &mut Handles) -> Guest {
-        let config = Config { env: vec![("A".into(), "b".into())], handles: 100, ..Config::default() };
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("d")).expect("made");
+        std::fs::write(folder.path().join("a"), "a file").expect("written");
+        let dirs = vec![Preopen::open(folder.path(), "/", false).expect("opens")];
+        let config = Config { env: vec![("A".into(), "b".into())], handles: 100, dirs, ..Config::default() };
         let state = State::new(Arc::new(config), Stdio::logged(Arc::new(|_, _| {})));
         let mut instance = program(engine).instance(state);
         let headers = [("x-a".parse().expect("a name"), "b".parse().expect("a value"))];
@@ -185,14 +200,14 @@ impl Guest {
         let outparam = instance.state().push_outparam(ResponseSlot::default()).expect("room");
         handles.given("[method]incoming-request.method", request);
         handles.given("[static]response-outparam.set", outparam);
-        Guest(Some(instance))
+        Guest { instance: Some(instance), _folder: folder }
     }
 
     async fn call(&mut self, export: usize, args: &[u32]) -> Result<Option<u32>, Trap> {
-        let instance = self.0.take().expect("alive");
+        let instance = self.instance.take().expect("alive");
         let finished = instance.run(Task::new(Some(export), args.to_vec(), &limits())).await;
         if finished.outcome.is_ok() {
-            self.0 = Some(finished.instance);
+            self.instance = Some(finished.instance);
         }
         finished.outcome
     }
@@ -212,6 +227,9 @@ impl Pair {
         let mask = [0, 7, 0x0707_0707, 0x7f7f_7f7f, 0x6161_6161, 0xffff, u32::MAX][usize::from(input.byte()) % 7];
         let seed = u32::from(input.byte()) << 8 | u32::from(input.byte()) | 1 << 20;
         self.work(Work::Fill, &[seed, mask]).await;
+        for (at, word) in (PATHS..).step_by(4).zip(TREE.chunks_exact(4)) {
+            self.work(Work::Store, &[at, u32::from_le_bytes([word[0], word[1], word[2], word[3]])]).await;
+        }
         for at in (POINTERS..POINTERS + 64).step_by(8) {
             let pair = [pointer(input), pointer(input)];
             self.work(Work::Poke, &[at, pair[0], pair[1]]).await;

@@ -11,6 +11,28 @@ use std::time::Duration;
 /// Both engines.
 const ENGINES: [EngineKind; 2] = [EngineKind::Wasmtime, EngineKind::Wasmi];
 
+/// Chooses the engine of the server's tests.
+const ENGINE: &str = "LOWLIFT_TEST_ENGINE";
+
+/// The engine that the server's tests are to run on.
+pub(crate) fn chosen() -> EngineKind {
+    match std::env::var(ENGINE) {
+        Ok(name) if name == EngineKind::Wasmi.name() => EngineKind::Wasmi,
+        _ => EngineKind::Wasmtime,
+    }
+}
+
+/// The server's tests run on wasmtime where they stand; here they run once more.
+#[test]
+fn the_server_s_tests_hold_on_wasmi() {
+    if chosen() == EngineKind::Wasmi {
+        return;
+    }
+    let mut command = std::process::Command::new(std::env::current_exe().expect("this program"));
+    let output = command.args(["serve::", "served::"]).env(ENGINE, "wasmi").output().expect("starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// Small, and long enough for a machine that is busy with other tests.
 fn limits() -> Limits {
     let time = Duration::from_secs(20);

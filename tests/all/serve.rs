@@ -45,7 +45,8 @@ pub(crate) async fn start_with(options: Options) -> Running {
 
 pub(crate) fn options(module: &[u8], limits: Limits) -> Options {
     let config = Config { env: vec![("GREETING".into(), "hello".into())], ..Config::default() };
-    let route = RouteOptions { limits, config, ..RouteOptions::new(module.to_vec()) };
+    let engine = crate::engines::chosen();
+    let route = RouteOptions { engine, limits, config, ..RouteOptions::new(module.to_vec()) };
     Options::single("127.0.0.1:0".parse().expect("an address"), route)
 }
 

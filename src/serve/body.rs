@@ -35,6 +35,8 @@ pub(super) struct Streaming {
     pub(super) guest: Option<Answered>,
     pub(super) record: Option<Record>,
     pub(super) ended: bool,
+    /// Whether the transport holds chunks that it may not have sent yet: it sends when it has to wait.
+    pub(super) unsent: bool,
     /// Whether the body ends when the guest does, as with CGI; else the guest ends it.
     pub(super) ends_with_guest: bool,
 }
@@ -127,6 +129,7 @@ impl Streaming {
             if let Some(chunk) = self.exchange.take() {
                 let length = chunk.len() as u64;
                 self.note(|record| record.bytes += length);
+                self.unsent = true;
                 return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }
             match self.exchange.ended() {
@@ -144,6 +147,12 @@ impl Streaming {
                 }
             }
             if polled {
+                self.unsent = false;
+                return Poll::Pending;
+            }
+            if self.guest.is_some() && std::mem::take(&mut self.unsent) {
+                // What there is leaves before the guest makes more.
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             match self.guest.as_mut().map(|guest| guest.running.as_mut().poll(cx)) {

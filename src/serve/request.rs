@@ -214,7 +214,7 @@ fn streaming(
     guest: Option<Answered>,
 ) -> Response<ResponseBody> {
     record.status = status;
-    let body = Streaming { exchange, guest, record: Some(record), ended: false, ends_with_guest: false };
+    let body = Streaming { exchange, guest, record: Some(record), ended: false, unsent: false, ends_with_guest: false };
     bare(status, headers, ResponseBody::Streaming(Box::new(body)))
 }
 

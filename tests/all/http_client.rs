@@ -1,6 +1,8 @@
 //! Requests that guests send: what arrives, what comes back, and over which connections.
 
-use crate::http_world::{call, channel, config, empty, full, origin, proxy, send, tls_origin, told, told_in};
+use crate::http_world::{
+    call, channel, config, empty, full, interpreted_proxy, origin, proxy, send, tls_origin, told, told_in,
+};
 use crate::{guest, oracle};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -212,4 +214,15 @@ async fn a_client_that_goes_away_ends_what_was_sent_for_it() {
     let told = told_in(guest, "/fetch", &origin.http("/stall"), "1000,1000,50").await;
     assert!(told.contains("after 5 bytes: ConnectionReadTimeout\n5 bytes\ntrailers: ConnectionReadTimeout"), "{told}");
     origin.a_body_breaks().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interpreted_guests_send_requests_too() {
+    let (tls, root) = tls_origin("localhost", &["h2"]).await;
+    let guest = interpreted_proxy(with_root(root)).await;
+    let bytes = Bytes::from(vec![b'x'; 300_000]);
+    let response = send(guest, call("POST", "/forward", &tls.https("/echo"), "", full(bytes.clone()))).await;
+    assert!(response.into_body().collect().await.expect("a whole body").to_bytes() == bytes);
+    assert_eq!(told(guest, "/many?n=20", &tls.https("/hello")).await, "20 status 200\n");
+    assert_eq!(told(guest, "/fetch", "http://10.0.0.1/").await, "refused: HttpRequestDenied\n");
 }

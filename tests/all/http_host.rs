@@ -4,7 +4,7 @@ use crate::http_world::{Body, empty, full, program, send, serve, serve_limited};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::Request;
-use lowlift::engine::{Limits, Program, Task};
+use lowlift::engine::{EngineKind, Limits, Program, Task};
 use lowlift::host::http::{BodyError, BodySource, Exceeded, Fields, IncomingRequest, ResponseSlot};
 use lowlift::host::{Config, State, Stdio};
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ fn handler(imports: &str, locals: &str, body: &str) -> Arc<dyn Program> {
                (call $set (local.get $out) (i32.const 0) (local.get $answer)
                  (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))))"#
     );
-    program(&wat::parse_str(text).expect("text"))
+    program(EngineKind::Wasmtime, &wat::parse_str(text).expect("text"))
 }
 
 fn import(name: &str, function: &str) -> String {

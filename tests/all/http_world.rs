@@ -63,15 +63,16 @@ where
     }
 }
 
-/// The proxy guest, compiled once for all tests.
-static PROXY: LazyLock<Arc<dyn Program>> = LazyLock::new(|| {
-    let linked = link(&guest("http-proxy-rust"), Options { verify: true, ..Options::default() }).expect("links");
-    program(&linked.wasm)
+/// The proxy guest, lowered and compiled once for all tests.
+static LOWERED: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let linked = link(&guest("http-proxy-rust"), Options { verify: true, ..Options::default() });
+    linked.expect("links").wasm
 });
+static PROXY: LazyLock<Arc<dyn Program>> = LazyLock::new(|| program(EngineKind::Wasmtime, &LOWERED));
 
-pub(crate) fn program(module: &[u8]) -> Arc<dyn Program> {
+pub(crate) fn program(engine: EngineKind, module: &[u8]) -> Arc<dyn Program> {
     let exports = ["wasi:http/incoming-handler@0.2.12#handle"];
-    load(EngineKind::Wasmtime, module, &exports, limits()).expect("loads").into()
+    load(engine, module, &exports, limits()).expect("loads").into()
 }
 
 fn limits() -> Limits {
@@ -87,6 +88,11 @@ pub(crate) fn config(patterns: &[&str], options: ClientOptions) -> Config {
 /// Serves the proxy guest.
 pub(crate) async fn proxy(config: Config) -> SocketAddr {
     serve(PROXY.clone(), config).await
+}
+
+/// Serves the proxy guest by the interpreter.
+pub(crate) async fn interpreted_proxy(config: Config) -> SocketAddr {
+    serve(program(EngineKind::Wasmi, &LOWERED), config).await
 }
 
 /// Serves a guest, each request with an instance of its own.

@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// Time-outs that the guest does not set.
@@ -216,19 +217,22 @@ fn count(state: &mut State) -> Result<Arc<()>, Failure> {
 
 /// Sends away from the guest, which may write the body meanwhile.
 fn send(state: &mut State, outgoing: Outgoing) -> Result<Step, Trap> {
+    let Ok(runtime) = Handle::try_current() else {
+        return done(Value::err(ErrorCode::InternalError.value()));
+    };
     let config = state.config.clone();
-    let task = tokio::spawn(async move {
+    let task = runtime.spawn(async move {
         let line = format!("{} {}", outgoing.message.method(), outgoing.target);
         let response = config.client.send(&config.http, outgoing).await;
         match &response {
             Ok(response) => {
-                tracing::debug!(target: "lowlift", request = line, status = response.status().as_u16(), "outgoing")
+                tracing::debug!(target: "lowlift", request = line, status = response.status().as_u16(), "outgoing");
             }
             Err(failure) => tracing::debug!(target: "lowlift", request = line, "outgoing: {failure}"),
         }
         response.map(IncomingResponse::new)
     });
-    let future =
-        state.push(Resource::FutureIncomingResponse(Box::new(FutureIncomingResponse(Progress::Sending(task)))))?;
+    let future = Box::new(FutureIncomingResponse(Progress::Sending(task)));
+    let future = state.push(Resource::FutureIncomingResponse(future))?;
     done(Value::ok(future))
 }

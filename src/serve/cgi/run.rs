@@ -165,7 +165,8 @@ fn ongoing(
         return bare(status, bodiless(status, headers), ResponseBody::whole(Bytes::new()));
     }
     let guest = Some(guest.running(running));
-    let body = Streaming { exchange: body, guest, record: Some(record), ended: false, ends_with_guest: true };
+    let body =
+        Streaming { exchange: body, guest, record: Some(record), ended: false, unsent: false, ends_with_guest: true };
     bare(status, headers, ResponseBody::Streaming(Box::new(body)))
 }
 

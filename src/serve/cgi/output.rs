@@ -62,9 +62,10 @@ impl Sink for Output {
 
     fn space(&mut self) -> Result<u64, StreamError> {
         match &self.stage {
-            // Never none: a head that is full is refused.
-            Stage::Head(bytes, _) => Ok(MAX_HEAD.saturating_sub(bytes.len()).max(1) as u64),
-            Stage::Body(_) => self.body.space(),
+            // Never none: a head that is full is refused. Never little either: there are programs that take no notice of
+            // a short write, and would lose the rest.
+            Stage::Head(bytes, _) => Ok(MAX_HEAD.saturating_sub(bytes.len()).max(FIRST) as u64),
+            Stage::Body(_) => self.body.space().map(|space| if space == 0 { 0 } else { space.max(FIRST as u64) }),
             Stage::Refused(_) => Err(StreamError::Closed),
         }
     }

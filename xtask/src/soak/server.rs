@@ -89,7 +89,7 @@ impl Soaked {
 fn configuration(admin: SocketAddr) -> String {
     let mut text = format!(
         "admin = \"{admin}\"\nhead-time = \"3s\"\nstall-time = \"5s\"\ndrain = \"20s\"\n\n\
-         [limits]\ntime = \"3s\"\ncpu = \"500ms\"\nmemory = \"32MiB\"\nrequest-body = \"8MiB\"\n\
+         [limits]\ntime = \"10s\"\ncpu = \"2s\"\nmemory = \"32MiB\"\nrequest-body = \"8MiB\"\n\
          response-body = \"8MiB\"\nconcurrent = 64\nqueue = 64\npatience = \"10s\"\n"
     );
     let mut route = |route: &str, guest: &str, reused: bool| {

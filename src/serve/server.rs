@@ -307,14 +307,16 @@ impl Server {
             }
         };
         let tls = self.tls.clone().filter(|_| addresses.is_some());
-        let (shared, http, head_time) = (self.shared.clone(), http.clone(), self.head_time);
-        let stream = Stall::new(stream, self.stall_time);
+        let (shared, http) = (self.shared.clone(), http.clone());
+        let (head_time, stall_time) = (self.head_time, self.stall_time);
         tokio::spawn(async move {
             let connection = Connection { https: tls.is_some(), addresses };
             let served = match tls {
-                None => serve(stream, shared, http, watcher, connection).await,
+                None => serve(Stall::new(stream, head_time, stall_time), shared, http, watcher, connection).await,
                 Some(tls) => match tokio::time::timeout(head_time, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => serve(stream, shared, http, watcher, connection).await,
+                    Ok(Ok(stream)) => {
+                        serve(Stall::new(stream, head_time, stall_time), shared, http, watcher, connection).await
+                    }
                     Ok(Err(e)) => Err(e.into()),
                     Err(_) => Err("the handshake took too long".into()),
                 },

@@ -274,6 +274,9 @@ async fn slow_clients_are_cut_off() {
     options.connections = 4;
     options.routes[0].limits.time = Duration::from_secs(60);
     let server = start_with(options).await;
+    // Who says nothing, or only a part of what HTTP/2 begins with.
+    assert_eq!(raw(server.addr, b"").await, "");
+    assert_eq!(raw(server.addr, b"PRI * HT").await, "");
     // A head that never ends.
     assert!(!raw(server.addr, b"GET / HTTP/1.1\r\nhost: a\r\n").await.contains(" 200 "));
     // Readers that never read: the response is far longer than what the sockets hold.

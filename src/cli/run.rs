@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Wall time, such as `500ms` or `30s` [default: none]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
+    /// Fuel, about one unit for an instruction [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    fuel: Option<u64>,
     /// Memory in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=4096))]
     max_memory: u64,
@@ -78,7 +81,7 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let entry = entry(&survey).map_err(|e| e.in_file(&input.name, what.as_str()))?;
     let time = args.timeout.unwrap_or(FOREVER);
     let memory = usize::try_from(args.max_memory << 20).unwrap_or(usize::MAX);
-    let limits = Limits { memory, table: TABLE, stack: STACK, time, cpu: time, instances: 1 };
+    let limits = Limits { memory, table: TABLE, stack: STACK, time, cpu: time, fuel: args.fuel, instances: 1 };
     let options = LoadOptions { engine: args.engine, limits, cache: args.cache.cache() };
     let spinner = Spinner::start(shared, format!("compiling {}", io::size(module.len())));
     let program = load_with(&options, &module, &[entry]);

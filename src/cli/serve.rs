@@ -87,6 +87,10 @@ struct Single {
     /// CPU time of a request [default: its wall time]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     cpu_time: Option<Duration>,
+    /// Fuel of a request, about one unit for an instruction; unlike time, it does not depend on the machine
+    /// [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    fuel: Option<u64>,
     /// Memory of a request in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
     max_memory: u64,
@@ -160,6 +164,7 @@ fn read(args: &Args, shared: &Shared) -> Result<(Options, Vec<PathBuf>)> {
         memory: usize::try_from(single.max_memory << 20).unwrap_or(usize::MAX),
         time: single.timeout,
         cpu: single.cpu_time.unwrap_or(single.timeout),
+        fuel: single.fuel,
         instances: single.max_instances,
         ..Limits::default()
     };

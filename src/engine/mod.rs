@@ -95,15 +95,17 @@ pub struct Limits {
     pub time: Duration,
     /// CPU time of one call.
     pub cpu: Duration,
+    /// Fuel of one call, about one unit for an instruction; engines count a little differently. None is no limit.
+    pub fuel: Option<u64>,
     /// Instances alive at the same time.
     pub instances: u32,
 }
 
 impl Default for Limits {
-    /// 256 MiB, 100,000 elements, 1 MiB of stack, 30 s, all of them computing, 1000 instances.
+    /// 256 MiB, 100,000 elements, 1 MiB of stack, 30 s, all of them computing, no limit of fuel, 1000 instances.
     fn default() -> Self {
         let time = Duration::from_secs(30);
-        Limits { memory: 256 << 20, table: 100_000, stack: 1 << 20, time, cpu: time, instances: 1000 }
+        Limits { memory: 256 << 20, table: 100_000, stack: 1 << 20, time, cpu: time, fuel: None, instances: 1000 }
     }
 }
 

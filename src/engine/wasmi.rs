@@ -12,6 +12,7 @@ use crate::host::wasi::{Function, wasi};
 use crate::host::{GuestMemory, State, Trap};
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -228,7 +229,8 @@ impl Program for WasmiProgram {
 impl Instance for WasmiInstance {
     fn run(mut self: Box<Self>, task: Task) -> Running {
         let meter = Meter::new();
-        let clock = Clock { deadline: task.deadline, cpu: task.cpu, meter: meter.clone() };
+        let fuel = self.shared.options.limits.fuel.map(AtomicU64::new);
+        let clock = Clock { deadline: task.deadline, cpu: task.cpu, meter: meter.clone(), fuel };
         Box::pin(meter.count(async move {
             let outcome = timeout_at(task.deadline, self.call(&task, &clock)).await.unwrap_or(Err(Trap::Deadline));
             Finished { outcome, instance: self, cpu: clock.meter.so_far() }
@@ -246,6 +248,8 @@ impl Instance for WasmiInstance {
 
 impl WasmiInstance {
     async fn call(&mut self, task: &Task, clock: &Clock) -> Result<Option<u32>, Trap> {
+        // What the last task left over is none of this one's.
+        self.store.set_fuel(0).map_err(trap)?;
         let instance = match &self.instance {
             Some((instance, _)) => *instance,
             None => self.start(clock).await?,
@@ -283,9 +287,25 @@ struct Clock {
     deadline: Instant,
     cpu: Duration,
     meter: Meter,
+    /// What is left of the fuel that the call may use, where that is limited, beside what the store has.
+    fuel: Option<AtomicU64>,
 }
 
 impl Clock {
+    /// Fills up the store for a slice. What it had left counts as not used.
+    fn refuel(&self, store: &mut Store<Data>, required: u64) -> Result<(), Trap> {
+        let mut slice = SLICE.max(required);
+        if let Some(fuel) = &self.fuel {
+            let left = fuel.load(Ordering::Relaxed).saturating_add(store.get_fuel().map_err(trap)?);
+            if left <= required {
+                return Err(Trap::Cpu);
+            }
+            slice = slice.min(left);
+            fuel.store(left - slice, Ordering::Relaxed);
+        }
+        store.set_fuel(slice).map_err(trap)
+    }
+
     fn check(&self) -> Result<(), Trap> {
         if Instant::now() >= self.deadline {
             Err(Trap::Deadline)
@@ -305,7 +325,7 @@ async fn drive(
     params: &[Val],
     results: &mut [Val],
 ) -> Result<(), Trap> {
-    store.set_fuel(SLICE).map_err(trap)?;
+    clock.refuel(store, 0)?;
     let mut call = func.call_resumable(&mut *store, params, results);
     loop {
         call = match call {
@@ -313,7 +333,7 @@ async fn drive(
             Ok(ResumableCall::OutOfFuel(guest)) => {
                 clock.check()?;
                 tokio::task::yield_now().await;
-                store.set_fuel(SLICE.max(guest.required_fuel())).map_err(trap)?;
+                clock.refuel(store, guest.required_fuel())?;
                 guest.resume(&mut *store, results)
             }
             Ok(ResumableCall::HostTrap(guest)) => match store.data_mut().pending.take() {

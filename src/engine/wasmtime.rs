@@ -154,6 +154,8 @@ fn configure(outline: &Outline, limits: Limits, scan: Enabled) -> Config {
     let mut config = features(outline);
     config
         .epoch_interruption(true)
+        // It costs every block an addition.
+        .consume_fuel(limits.fuel.is_some())
         .max_wasm_stack(limits.stack)
         .async_stack_size(limits.stack.saturating_add(HOST_STACK))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
@@ -261,6 +263,9 @@ impl Instance for WasmtimeInstance {
 
 impl WasmtimeInstance {
     async fn call(&mut self, task: &Task) -> wasmtime::Result<Option<u32>> {
+        if let Some(fuel) = self.shared.limits.fuel {
+            self.store.set_fuel(fuel)?;
+        }
         let instance = match self.instance {
             Some(instance) => instance,
             None => self.start().await?,
@@ -300,6 +305,7 @@ fn trap(error: &wasmtime::Error) -> Trap {
     match error.downcast_ref::<Trap>() {
         Some(trap) => trap.clone(),
         None => match error.downcast_ref::<wasmtime::Trap>() {
+            Some(wasmtime::Trap::OutOfFuel) => Trap::Cpu,
             Some(trap) => Trap::Guest(trap.to_string()),
             None => Trap::Guest(format!("{error:#}")),
         },

@@ -168,6 +168,7 @@ struct EagerFile {
 struct LimitsFile {
     time: Option<Time>,
     cpu: Option<Time>,
+    fuel: Option<u64>,
     memory: Option<Size>,
     table: Option<usize>,
     stack: Option<Size>,
@@ -317,6 +318,7 @@ impl LimitsFile {
         LimitsFile {
             time: self.time.or(defaults.time),
             cpu: self.cpu.or(defaults.cpu),
+            fuel: self.fuel.or(defaults.fuel),
             memory: self.memory.or(defaults.memory),
             table: self.table.or(defaults.table),
             stack: self.stack.or(defaults.stack),
@@ -340,6 +342,7 @@ impl LimitsFile {
             stack: bytes(self.stack, default.stack),
             time,
             cpu: self.cpu.map_or(time, |t| t.0),
+            fuel: self.fuel,
             instances: self.concurrent.unwrap_or(ROUTE_INSTANCES),
         }
     }

@@ -36,7 +36,7 @@ fn the_server_s_tests_hold_on_wasmi() {
 /// Small, and long enough for a machine that is busy with other tests.
 fn limits() -> Limits {
     let time = Duration::from_secs(20);
-    Limits { memory: 1 << 20, table: 100, stack: 64 << 10, time, cpu: time, instances: 4 }
+    Limits { memory: 1 << 20, table: 100, stack: 64 << 10, time, cpu: time, fuel: None, instances: 4 }
 }
 
 fn wat(fields: &str) -> Vec<u8> {
@@ -257,6 +257,35 @@ async fn loops_end_at_the_limit_of_time_or_of_computing() {
         // Waiting is no computing.
         let time = run_under(engine, &wait, Limits { time: short, cpu: Duration::from_secs(9), ..limits() }).await;
         assert_eq!(time.outcome, Err(Trap::Deadline), "{engine:?}");
+    }
+}
+
+/// A call that uses up its fuel ends; what one call used is not held against the next, and what the guest's realloc
+/// uses counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_has_its_own_fuel() {
+    let turns = |n: u32| {
+        format!(
+            r#"(memory (export "memory") 1)
+            (func (export "run") (local $n i32) (local.set $n (i32.const {n}))
+                (loop (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))"#
+        )
+    };
+    for engine in ENGINES {
+        let limits = Limits { fuel: Some(3_000_000), ..limits() };
+        let endless = run_under(engine, r#"(func (export "run") (loop (br 0)))"#, limits).await;
+        assert_eq!(endless.outcome, Err(Trap::Cpu), "{engine:?}");
+        let many = run_under(engine, &turns(3_000_000), limits).await;
+        assert_eq!(many.outcome, Err(Trap::Cpu), "{engine:?}");
+        let some = wat::parse_str(format!("(module {})", turns(300_000))).expect("a module");
+        let program =
+            load_with(&LoadOptions { engine, limits, ..LoadOptions::default() }, &some, &["run"]).expect("loads");
+        let mut instance = program.instance(State::new(Default::default(), Stdio::logged(Arc::new(|_, _| ()))));
+        for _ in 0..10 {
+            let finished = instance.run(Task::new(Some(0), Vec::new(), &limits)).await;
+            assert_eq!(finished.outcome, Ok(None), "{engine:?}");
+            instance = finished.instance;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! CGI: a program per request (*RFC 3875*), as WAGI runs it in WebAssembly.
 //!
 //! The request comes by [`environment`] and standard input, the response by standard output: [`head`] reads its fields,
-//! [`output`] hands on what follows, and [`run`] decides what goes back. [`routes`] finds what a module answers.
+//! [`output`] hands on what follows, and [`mod@run`] decides what goes back. [`mod@routes`] finds what a module answers.
 
 mod environment;
 mod head;

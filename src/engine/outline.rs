@@ -20,6 +20,8 @@ pub(super) struct Outline {
     pub(super) memories: Vec<u64>,
     /// Elements of each table at the start.
     pub(super) tables: Vec<u64>,
+    /// Whether a memory is shared.
+    threads: bool,
     /// The start function.
     pub(super) start: Option<u32>,
     /// Whether it throws exceptions.
@@ -91,7 +93,9 @@ impl Outline {
             }
             Payload::MemorySection(section) => {
                 for memory in section {
-                    self.memories.push(memory?.initial.saturating_mul(PAGE));
+                    let memory = memory?;
+                    self.memories.push(memory.initial.saturating_mul(PAGE));
+                    self.threads |= memory.shared;
                 }
             }
             Payload::ExportSection(section) => {
@@ -140,6 +144,13 @@ impl Outline {
                 .fact("wanted", wanted.to_string())
                 .fact("found", found));
             }
+        }
+        if self.threads {
+            return Err(Diagnostic::new(
+                Code::CompileFailed,
+                "the module has a shared memory, and there are no threads",
+            )
+            .hint("build it without threads"));
         }
         let over = |what: &str, has: u64, limit: usize| {
             let message = format!("the module starts with {has} {what}, more than the limit of {limit}");

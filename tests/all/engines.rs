@@ -260,6 +260,16 @@ async fn loops_end_at_the_limit_of_time_or_of_computing() {
     }
 }
 
+#[test]
+fn shared_memory_is_refused_by_both() {
+    let module = wat::parse_str(r#"(module (memory 1 2 shared) (func (export "run")))"#).expect("a module");
+    for engine in ENGINES {
+        let options = LoadOptions { engine, limits: limits(), ..LoadOptions::default() };
+        let error = load_with(&options, &module, &["run"]).err().expect("refused");
+        assert_eq!(error.message, "the module has a shared memory, and there are no threads", "{engine:?}");
+    }
+}
+
 /// A call that uses up its fuel ends; what one call used is not held against the next, and what the guest's realloc
 /// uses counts.
 #[tokio::test(flavor = "multi_thread")]

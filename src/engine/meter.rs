@@ -1,10 +1,14 @@
-//! How long a task computes: the time inside polls of its future, which is its CPU time on a machine that is not overloaded.
+//! When a task has to end, and how long it computes: the time inside polls of its future, which is its CPU time on a machine that is not overloaded.
 
-use std::pin::Pin;
+use super::Task;
+use crate::host::Trap;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tokio::time::sleep_until;
 
 /// Counts the time in polls. Clones count together.
 #[derive(Debug, Clone)]
@@ -48,24 +52,48 @@ impl Meter {
         self.0.used.fetch_add(self.now().saturating_sub(began), Ordering::Relaxed);
         polled
     }
-
-    /// Counts the polls of `future`.
-    pub fn count<F: Future>(&self, future: F) -> Metered<F> {
-        Metered { meter: self.clone(), future: Box::pin(future) }
-    }
 }
 
-/// A future whose polls are counted.
-pub struct Metered<F> {
+/// When a call has to end.
+#[derive(Debug)]
+pub(super) struct Clock {
+    deadline: tokio::time::Instant,
+    cpu: Duration,
     meter: Meter,
-    future: Pin<Box<F>>,
 }
 
-impl<F: Future> Future for Metered<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Metered { meter, future } = &mut *self;
-        meter.poll(future.as_mut(), cx)
+impl Clock {
+    pub(super) fn new(task: &Task, meter: Meter) -> Clock {
+        Clock { deadline: task.deadline, cpu: task.cpu, meter }
     }
+
+    /// Looked at while the guest computes: an error ends it.
+    pub(super) fn check(&self) -> Result<(), Trap> {
+        if tokio::time::Instant::now() >= self.deadline {
+            Err(Trap::Deadline)
+        } else if self.meter.so_far() > self.cpu {
+            Err(Trap::Cpu)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Runs a call up to the deadline, and counts how long it computes.
+pub(super) async fn limited<T>(
+    call: impl Future<Output = Result<T, Trap>>,
+    meter: &Meter,
+    deadline: tokio::time::Instant,
+) -> Result<T, Trap> {
+    let mut call = pin!(call);
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = meter.poll(call.as_mut(), cx) {
+            return Poll::Ready(result);
+        }
+        // Most calls never wait, and never need the timer.
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().poll(cx).map(|()| Err(Trap::Deadline))
+    })
+    .await
 }

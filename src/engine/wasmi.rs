@@ -2,6 +2,7 @@
 //! driver awaits that and resumes the call. Fuel is its clock: a guest runs in slices.
 
 use super::budget::Budget;
+use super::meter::{Clock, limited};
 use super::outline::{Entry, Outline};
 use super::{Finished, Instance, LoadOptions, Meter, Program, Running, Task, link, start};
 use crate::abi::{Core, Table};
@@ -13,9 +14,7 @@ use crate::host::{GuestMemory, State, Trap};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
 use wasmi::errors::{ErrorKind, HostError, InstantiationError};
 use wasmi::{
     Caller, CompilationMode, Config, Engine, Extern, F32, F64, Func, FuncType, Linker, Memory, Module, ResumableCall,
@@ -230,11 +229,11 @@ impl Instance for WasmiInstance {
     fn run(mut self: Box<Self>, task: Task) -> Running {
         let meter = Meter::new();
         let fuel = self.shared.options.limits.fuel.map(AtomicU64::new);
-        let clock = Clock { deadline: task.deadline, cpu: task.cpu, meter: meter.clone(), fuel };
-        Box::pin(meter.count(async move {
-            let outcome = timeout_at(task.deadline, self.call(&task, &clock)).await.unwrap_or(Err(Trap::Deadline));
-            Finished { outcome, instance: self, cpu: clock.meter.so_far() }
-        }))
+        let clock = Clock::new(&task, meter.clone());
+        Box::pin(async move {
+            let outcome = limited(self.call(&task, &Fueled { clock, fuel }), &meter, task.deadline).await;
+            Finished { outcome, instance: self, cpu: meter.used() }
+        })
     }
 
     fn state(&mut self) -> &mut State {
@@ -247,7 +246,7 @@ impl Instance for WasmiInstance {
 }
 
 impl WasmiInstance {
-    async fn call(&mut self, task: &Task, clock: &Clock) -> Result<Option<u32>, Trap> {
+    async fn call(&mut self, task: &Task, clock: &Fueled) -> Result<Option<u32>, Trap> {
         // What the last task left over is none of this one's.
         self.store.set_fuel(0).map_err(trap)?;
         let instance = match &self.instance {
@@ -263,7 +262,7 @@ impl WasmiInstance {
         Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned))
     }
 
-    async fn start(&mut self, clock: &Clock) -> Result<wasmi::Instance, Trap> {
+    async fn start(&mut self, clock: &Fueled) -> Result<wasmi::Instance, Trap> {
         let shared = self.shared.clone();
         let most = shared.options.limits.instances;
         let place = shared.places.clone().try_acquire_owned();
@@ -283,15 +282,13 @@ impl WasmiInstance {
 }
 
 /// What a call may take.
-struct Clock {
-    deadline: Instant,
-    cpu: Duration,
-    meter: Meter,
+struct Fueled {
+    clock: Clock,
     /// What is left of the fuel that the call may use, where that is limited, beside what the store has.
     fuel: Option<AtomicU64>,
 }
 
-impl Clock {
+impl Fueled {
     /// Fills up the store for a slice. What it had left counts as not used.
     fn refuel(&self, store: &mut Store<Data>, required: u64) -> Result<(), Trap> {
         let mut slice = SLICE.max(required);
@@ -305,22 +302,12 @@ impl Clock {
         }
         store.set_fuel(slice).map_err(trap)
     }
-
-    fn check(&self) -> Result<(), Trap> {
-        if Instant::now() >= self.deadline {
-            Err(Trap::Deadline)
-        } else if self.meter.so_far() > self.cpu {
-            Err(Trap::Cpu)
-        } else {
-            Ok(())
-        }
-    }
 }
 
 /// Runs a function to its end, slice by slice and need by need.
 async fn drive(
     store: &mut Store<Data>,
-    clock: &Clock,
+    clock: &Fueled,
     func: Func,
     params: &[Val],
     results: &mut [Val],
@@ -331,7 +318,7 @@ async fn drive(
         call = match call {
             Ok(ResumableCall::Finished) => return Ok(()),
             Ok(ResumableCall::OutOfFuel(guest)) => {
-                clock.check()?;
+                clock.clock.check()?;
                 tokio::task::yield_now().await;
                 clock.refuel(store, guest.required_fuel())?;
                 guest.resume(&mut *store, results)
@@ -359,7 +346,7 @@ async fn drive(
 /// Gives a host function what it needs until it returns.
 async fn serve(
     store: &mut Store<Data>,
-    clock: &Clock,
+    clock: &Fueled,
     invocation: Invocation,
     mut need: Need,
 ) -> Result<Option<Val>, Trap> {
@@ -396,7 +383,7 @@ fn with_memory<T>(
 }
 
 /// Has the guest allocate what a result needs.
-async fn allocate(store: &mut Store<Data>, clock: &Clock, wanted: &[Allocation]) -> Result<Vec<u32>, Trap> {
+async fn allocate(store: &mut Store<Data>, clock: &Fueled, wanted: &[Allocation]) -> Result<Vec<u32>, Trap> {
     let realloc = store.data().realloc.ok_or_else(link::no_realloc)?;
     let mut pointers = Vec::with_capacity(wanted.len());
     for &Allocation { align, size } in wanted {

@@ -4,18 +4,15 @@ mod imports;
 
 use super::budget::Budget;
 use super::compile::compile;
+use super::meter::{Clock, limited};
 use super::outline::{Entry, Outline};
 use super::{Finished, Instance, Limits, LoadOptions, Meter, Program, Running, Task, link};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::host::wasi::wasi;
 use crate::host::{State, Trap};
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
 use wasmtime::{
     Config, Enabled, Engine, Func, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module, ModuleExport,
     PoolingAllocationConfig, Store, TypedFunc, UpdateDeadline, Val,
@@ -175,45 +172,6 @@ fn tick(engine: &Engine) -> std::io::Result<()> {
     Ok(())
 }
 
-/// When a call has to end.
-struct Clock {
-    deadline: Instant,
-    cpu: Duration,
-    meter: Meter,
-}
-
-impl Clock {
-    /// Looked at on every tick: an error ends the guest.
-    fn look(&self) -> wasmtime::Result<UpdateDeadline> {
-        if Instant::now() >= self.deadline {
-            Err(Trap::Deadline.into())
-        } else if self.meter.so_far() > self.cpu {
-            Err(Trap::Cpu.into())
-        } else {
-            Ok(UpdateDeadline::Yield(1))
-        }
-    }
-}
-
-/// Runs a call up to the deadline, and counts how long it computes.
-async fn limited<T>(
-    call: impl Future<Output = wasmtime::Result<T>>,
-    meter: &Meter,
-    deadline: Instant,
-) -> Result<T, Trap> {
-    let mut call = pin!(call);
-    let mut timer = None;
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = meter.poll(call.as_mut(), cx) {
-            return Poll::Ready(result.map_err(|e| trap(&e)));
-        }
-        // Most calls never wait, and never need the timer.
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        timer.as_mut().poll(cx).map(|()| Err(Trap::Deadline))
-    })
-    .await
-}
-
 /// An instance in a store of its own.
 struct WasmtimeInstance {
     shared: Arc<Shared>,
@@ -230,7 +188,7 @@ impl Program for WasmtimeProgram {
         let mut store = Store::new(self.0.pre.module().engine(), data);
         store.limiter(|data| &mut data.budget);
         store.epoch_deadline_callback(|store| match &store.data().clock {
-            Some(clock) => clock.look(),
+            Some(clock) => Ok(clock.check().map(|()| UpdateDeadline::Yield(1))?),
             None => Ok(UpdateDeadline::Continue(1)),
         });
         Box::new(WasmtimeInstance { shared: self.0.clone(), store, instance: None })
@@ -244,10 +202,11 @@ impl Program for WasmtimeProgram {
 impl Instance for WasmtimeInstance {
     fn run(mut self: Box<Self>, task: Task) -> Running {
         let meter = Meter::new();
-        self.store.data_mut().clock = Some(Clock { deadline: task.deadline, cpu: task.cpu, meter: meter.clone() });
+        self.store.data_mut().clock = Some(Clock::new(&task, meter.clone()));
         self.store.set_epoch_deadline(1);
         Box::pin(async move {
-            let outcome = limited(self.call(&task), &meter, task.deadline).await;
+            let call = async { self.call(&task).await.map_err(|e| trap(&e)) };
+            let outcome = limited(call, &meter, task.deadline).await;
             Finished { outcome, instance: self, cpu: meter.used() }
         })
     }

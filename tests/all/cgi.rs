@@ -227,10 +227,15 @@ async fn output_that_is_no_response_gives_502() {
         "Status: many\n\n",
         "Status: 100\n\n",
         "Location: there\n\n",
-        "Status: 200\nContent-Length: 9\n\nshort",
-        "Status: 200\nContent-Length: 2\n\nlong",
     ] {
         assert_eq!(output(&server, bad).await.0, 502, "{bad:?}");
+    }
+    // The head may have left before the guest ends; then what follows it is cut off.
+    for bad in ["Status: 200\nContent-Length: 9\n\nshort", "Status: 200\nContent-Length: 2\n\nlong"] {
+        let response = send(server.addr, request("POST", "/pipe", full(bad))).await;
+        let status = response.status().as_u16();
+        let whole = response.into_body().collect().await.is_ok();
+        assert!(status == 502 || (status == 200 && !whole), "{bad:?}: {status}, whole: {whole}");
     }
     let long = format!("Status: 200\nX-Long: {}\n\nbody", "x".repeat(70_000));
     assert_eq!(output(&server, long).await.0, 502);

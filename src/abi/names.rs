@@ -87,7 +87,7 @@ impl Names {
     }
 
     /// The name of an export's post-return function.
-    pub(super) fn post_return(self, export: &str) -> String {
+    pub(crate) fn post_return(self, export: &str) -> String {
         match self {
             Names::Cm32p2 => format!("{export}_post"),
             Names::Legacy | Names::Canonical => format!("cabi_post_{export}"),

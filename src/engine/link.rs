@@ -46,10 +46,11 @@ fn list(unresolved: &[Box<Diagnostic>], outline: &Outline) -> Box<Diagnostic> {
     all.hint("`lowlift check … --against wasi` shows wanted and provided signatures")
 }
 
-/// The slots of a call, from the bits of its parameters. The guest's realloc may not call out (*may_leave*).
+/// The slots of a call, from the bits of its parameters. The guest's realloc and post-return may not call out
+/// (*may_leave*).
 pub(super) fn slots(may_leave: bool, params: impl Iterator<Item = u64>) -> Result<Slots, Trap> {
     if !may_leave {
-        return Err(Trap::new("`cabi_realloc` called an import"));
+        return Err(Trap::new("`cabi_realloc` or a post-return called an import"));
     }
     let mut slots = [0; 17];
     for (slot, param) in slots.iter_mut().zip(params) {

@@ -1,7 +1,7 @@
 //! What is known of a module before it is compiled: imports, exports, and what it holds from the start. Nothing is validated
 //! here; engines do that.
 
-use crate::abi::{Core, CoreSignature, ImportName};
+use crate::abi::{Core, CoreSignature, ImportName, Names};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::host::Trap;
 use std::collections::HashMap;
@@ -116,13 +116,22 @@ impl Outline {
         Ok(true)
     }
 
-    /// The exports that tasks can call.
-    pub(super) fn entries(&self, exports: &[&str]) -> Vec<Option<Entry>> {
-        let entry = |name: &&str| {
-            let signature = self.exports.get(*name)?.clone();
-            Some(Entry { name: (*name).to_owned(), signature })
+    /// The exports that tasks can call. Fails where one has a post-return that does not take what it returns.
+    pub(super) fn entries(&self, exports: &[&str]) -> Result<Vec<Option<Entry>>> {
+        exports.iter().map(|name| self.exports.get(*name).map(|ty| self.entry(name, ty.as_ref())).transpose()).collect()
+    }
+
+    fn entry(&self, name: &str, signature: Option<&CoreSignature>) -> Result<Entry> {
+        let post_return = Names::Legacy.post_return(name);
+        let post_return = match self.exports.get(&post_return) {
+            Some(found) => {
+                let results = signature.map_or_else(Vec::new, |signature| signature.results.clone());
+                has_type(&post_return, found.as_ref(), &CoreSignature::new(results, []))?;
+                Some(post_return)
+            }
+            None => None,
         };
-        exports.iter().map(entry).collect()
+        Ok(Entry { name: name.to_owned(), signature: signature.cloned(), post_return })
     }
 
     /// What the host itself calls has the types that the host calls it by, and what the module holds from the start is
@@ -133,16 +142,8 @@ impl Outline {
             ("_initialize", CoreSignature::new([], [])),
         ];
         for (name, wanted) in wanted {
-            if let Some(found) = self.exports.get(name)
-                && found.as_ref() != Some(&wanted)
-            {
-                let found = found.as_ref().map_or_else(|| "another type".to_owned(), ToString::to_string);
-                return Err(Diagnostic::new(
-                    Code::SignatureMismatch,
-                    format!("the export `{name}` has another signature"),
-                )
-                .fact("wanted", wanted.to_string())
-                .fact("found", found));
+            if let Some(found) = self.exports.get(name) {
+                has_type(name, found.as_ref(), &wanted)?;
             }
         }
         if self.threads {
@@ -167,11 +168,24 @@ impl Outline {
     }
 }
 
+/// What the host calls has the type that the host calls it by.
+fn has_type(name: &str, found: Option<&CoreSignature>, wanted: &CoreSignature) -> Result<()> {
+    if found == Some(wanted) {
+        return Ok(());
+    }
+    let found = found.map_or_else(|| "another type".to_owned(), ToString::to_string);
+    Err(Diagnostic::new(Code::SignatureMismatch, format!("the export `{name}` has another signature"))
+        .fact("wanted", wanted.to_string())
+        .fact("found", found))
+}
+
 /// An export that tasks call.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: String,
     signature: Option<CoreSignature>,
+    /// The export that is given its result afterwards (*canon lift*, `post-return`).
+    pub(super) post_return: Option<String>,
 }
 
 impl Entry {

@@ -61,7 +61,7 @@ struct Data {
     budget: Budget,
     memory: Option<Memory>,
     realloc: Option<Func>,
-    /// Cleared while the guest's `cabi_realloc` runs, which may not call out (*may_leave*).
+    /// Cleared while the guest's `cabi_realloc` or a post-return runs, which may not call out (*may_leave*).
     may_leave: bool,
     /// Set by a host function that has raised [`Suspended`].
     pending: Option<(Invocation, Need)>,
@@ -98,7 +98,7 @@ pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<Wasm
             .func_new(&name.module, &name.name, ty, host(function, &wasi.table))
             .map_err(|e| Diagnostic::new(Code::Internal, "a function cannot be linked").cause(e))?;
     }
-    let tasks = outline.entries(exports);
+    let tasks = outline.entries(exports)?;
     let places = Arc::new(Semaphore::new(options.limits.instances as usize));
     Ok(WasmiProgram(Arc::new(Shared { engine, module, linker, tasks, start, options: options.clone(), places })))
 }
@@ -259,6 +259,12 @@ impl WasmiInstance {
         let mut results: Vec<Val> = entry.result(task.args.len())?.map(|core| value(core, 0)).into_iter().collect();
         let params: Vec<Val> = task.args.iter().map(|&v| Val::I32(v.cast_signed())).collect();
         drive(&mut self.store, clock, func, &params, &mut results).await?;
+        let post_return = entry.post_return.as_ref().and_then(|name| instance.get_func(&self.store, name));
+        if let Some(post_return) = post_return {
+            self.store.data_mut().may_leave = false;
+            drive(&mut self.store, clock, post_return, &results, &mut []).await?;
+            self.store.data_mut().may_leave = true;
+        }
         Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned))
     }
 

@@ -50,9 +50,16 @@ impl std::fmt::Debug for WasmtimeProgram {
 
 /// Exports by index, so that no name is looked up per request.
 struct Exports {
-    tasks: Vec<Option<(Entry, ModuleExport)>>,
+    tasks: Vec<Option<Callee>>,
     memory: Option<ModuleExport>,
     initialize: Option<ModuleExport>,
+}
+
+/// What a task calls, and what is called after it.
+struct Callee {
+    entry: Entry,
+    function: ModuleExport,
+    post_return: Option<ModuleExport>,
 }
 
 /// The guest's realloc.
@@ -66,7 +73,7 @@ struct Data {
     clock: Option<Clock>,
     memory: Option<Memory>,
     realloc: Option<Realloc>,
-    /// Cleared while the guest's `cabi_realloc` runs, which may not call out (*may_leave*).
+    /// Cleared while the guest's `cabi_realloc` or a post-return runs, which may not call out (*may_leave*).
     may_leave: bool,
 }
 
@@ -90,7 +97,7 @@ pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<Wasm
             .map_err(|e| Diagnostic::new(Code::Internal, "a function cannot be linked").cause(e))?;
     }
     let exports = Exports {
-        tasks: tasks(&outline, exports, &module),
+        tasks: tasks(outline.entries(exports)?, &module),
         memory: module.get_export_index("memory"),
         initialize: module.get_export_index("_initialize"),
     };
@@ -106,9 +113,13 @@ pub(super) fn takes(wasm: &[u8]) -> bool {
     Outline::read(wasm).is_ok_and(takes)
 }
 
-fn tasks(outline: &Outline, exports: &[&str], module: &Module) -> Vec<Option<(Entry, ModuleExport)>> {
-    let entries = outline.entries(exports).into_iter();
-    entries.map(|entry| entry.and_then(|e| module.get_export_index(&e.name).map(|index| (e, index)))).collect()
+fn tasks(entries: Vec<Option<Entry>>, module: &Module) -> Vec<Option<Callee>> {
+    let callee = |entry: Entry| {
+        let function = module.get_export_index(&entry.name)?;
+        let post_return = entry.post_return.as_ref().and_then(|name| module.get_export_index(name));
+        Some(Callee { entry, function, post_return })
+    };
+    entries.into_iter().map(|entry| entry.and_then(callee)).collect()
 }
 
 /// The features of modules that are taken. Of objects on a heap only exceptions are, where a module has them.
@@ -230,14 +241,19 @@ impl WasmtimeInstance {
             None => self.start().await?,
         };
         let Some(export) = task.export else { return Ok(None) };
-        let entry = self.shared.exports.tasks.get(export).and_then(Option::as_ref);
-        let (entry, export) = entry.ok_or_else(link::no_export)?;
-        let has_result = entry.result(task.args.len())?.is_some();
-        let func = func(&instance, &mut self.store, export).ok_or_else(link::no_export)?;
+        let callee = self.shared.exports.tasks.get(export).and_then(Option::as_ref).ok_or_else(link::no_export)?;
+        let has_result = callee.entry.result(task.args.len())?.is_some();
+        let store = &mut self.store;
+        let called = func(&instance, store, &callee.function).ok_or_else(link::no_export)?;
         let params: Vec<Val> = task.args.iter().map(|&v| Val::I32(v.cast_signed())).collect();
         let mut results = [Val::I32(0)];
         let results = &mut results[..usize::from(has_result)];
-        func.call_async(&mut self.store, &params, results).await?;
+        called.call_async(&mut *store, &params, results).await?;
+        if let Some(post_return) = callee.post_return.as_ref().and_then(|post| func(&instance, store, post)) {
+            store.data_mut().may_leave = false;
+            post_return.call_async(&mut *store, results, &mut []).await?;
+            store.data_mut().may_leave = true;
+        }
         Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned))
     }
 

@@ -77,7 +77,7 @@ impl Options {
 }
 
 /// What the transport may read beyond a head.
-const READ_AHEAD: usize = 16 * 1024;
+const READ_AHEAD: usize = 64 * 1024;
 /// How often idle instances are looked after.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
 /// Streams at a time on one connection of HTTP/2.

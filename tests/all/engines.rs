@@ -200,12 +200,41 @@ async fn results_go_where_the_guest_allocates() {
     assert_eq!(run(&random(&grow, grown)).await, Ok(Some(7)));
     for (realloc, trap) in [
         (realloc("(i32.const 65532)"), "a pointer out of bounds of the memory"),
-        (realloc("(call $block (call $soon)) (i32.const 0)"), "`cabi_realloc` called an import"),
+        (realloc("(call $block (call $soon)) (i32.const 0)"), "`cabi_realloc` or a post-return called an import"),
         (realloc("unreachable"), "wasm trap: wasm `unreachable` instruction executed"),
         (String::new(), "the guest exports no `cabi_realloc`"),
     ] {
         assert_eq!(trapped(&random(&realloc, pointer)).await, trap, "{realloc}");
     }
+}
+
+/// An export that returns a number, and its post-return.
+fn with_post_return(ty: &str, body: &str) -> String {
+    format!(
+        r#"{WAITING} (global $given (mut i32) (i32.const 0))
+           (func (export "run") (result i32) (i32.add (i32.const 7) (global.get $given)))
+           (func (export "cabi_post_run") {ty} {body})"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_return_is_called_with_the_result_before_the_next_call() {
+    for engine in ENGINES {
+        let fields = with_post_return("(param i32)", "(global.set $given (local.get 0))");
+        let program = program(engine, &wat(&fields), limits()).expect("loads");
+        let first = program.instance(state()).run(Task::new(Some(0), Vec::new(), &limits())).await;
+        assert_eq!(first.outcome, Ok(Some(7)), "{engine:?}");
+        let second = first.instance.run(Task::new(Some(0), Vec::new(), &limits())).await;
+        assert_eq!(second.outcome, Ok(Some(14)), "{engine:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_return_may_trap_and_may_not_call_out() {
+    let trap = |body| with_post_return("(param i32)", body);
+    assert_eq!(trapped(&trap("unreachable")).await, "wasm trap: wasm `unreachable` instruction executed");
+    let called_out = "`cabi_realloc` or a post-return called an import";
+    assert_eq!(trapped(&trap("(drop (call $soon))")).await, called_out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -381,6 +410,7 @@ fn modules_that_cannot_be_linked_are_refused_alike() {
         (r#"(import "wasi:io/poll@0.2.0" "poll" (func))"#, Code::SignatureMismatch),
         (r#"(import "env" "memory" (memory 1))"#, Code::Unresolved),
         (r#"(func (export "cabi_realloc"))"#, Code::SignatureMismatch),
+        (r#"(func (export "run")) (func (export "cabi_post_run") (param i32))"#, Code::SignatureMismatch),
         (r#"(func (export "_initialize") (param i32))"#, Code::SignatureMismatch),
         ("(memory i64 1)", Code::CompileFailed),
     ] {

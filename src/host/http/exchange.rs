@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Bytes that may wait for the transport; the guest gets no more room than this.
-const CAPACITY: usize = 64 * 1024;
+const CAPACITY: usize = 128 * 1024;
 
 /// Writes below this size are put together while they wait.
 const SMALL: usize = 1024;

@@ -8,15 +8,15 @@ use super::wasm;
 use crate::paths::Paths;
 use crate::run::{command, run};
 use anyhow::Result;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// componentize-js is pinned by `fixtures/guests/http-js/package.json`.
 const COMPONENTIZE_PY: &str = "0.25.1";
 
-/// The guest in JavaScript, 13 MB.
-pub(super) fn javascript(paths: &Paths, name: &str) -> Result<()> {
+/// A guest in JavaScript, 13 MB. `features` are those of the engine inside that it is made without.
+pub(super) fn javascript(paths: &Paths, name: &str, features: &[&str]) -> Result<()> {
     let source = paths.guests.join(name);
-    let tool = componentize_js(paths, &source)?;
+    let tool = componentize_js(paths)?;
     let folder = wasm::folder_with_wit(paths, name)?;
     for file in entries(&folder.join("wit").join("deps"))? {
         write(&file, &older_wit(&read_text(&file)?))?;
@@ -24,6 +24,7 @@ pub(super) fn javascript(paths: &Paths, name: &str) -> Result<()> {
     copy(&source.join("app.js"), &folder.join("app.js"))?;
     let mut node = command("node");
     node.arg(tool).args(["app.js", "--wit", "wit", "--world-name", "guest", "--out"]).arg(output(paths, name));
+    node.args(features.iter().flat_map(|feature| ["--disable", feature]));
     run(node.current_dir(&folder))
 }
 
@@ -44,10 +45,11 @@ fn output(paths: &Paths, name: &str) -> PathBuf {
 
 /// The script of componentize-js. There is no lock file, as some of its optional packages are for other platforms
 /// and not to be had everywhere; without the override in `package.json` it may bring a jco that node 20 cannot run.
-fn componentize_js(paths: &Paths, source: &Path) -> Result<PathBuf> {
+fn componentize_js(paths: &Paths) -> Result<PathBuf> {
     let packages = paths.tools.join("js");
+    let pinned = paths.guests.join("http-js").join("package.json");
     make_once(&packages, |part| {
-        copy(&source.join("package.json"), &part.join("package.json"))?;
+        copy(&pinned, &part.join("package.json"))?;
         run(command("npm").args(["install", "--silent", "--no-package-lock", "--no-audit"]).current_dir(part))
     })?;
     Ok(packages.join("node_modules/@bytecodealliance/componentize-js/src/cli.js"))

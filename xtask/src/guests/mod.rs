@@ -38,8 +38,8 @@ enum Kind {
     CModule(c::Model),
     /// A composition: the first imports what the second exports.
     Composition(&'static str, &'static str),
-    /// JavaScript by componentize-js.
-    Js,
+    /// JavaScript by componentize-js, without these features of the engine inside.
+    Js(&'static [&'static str]),
     /// Python by componentize-py.
     Python,
 }
@@ -58,13 +58,14 @@ const GUESTS: &[(&str, Kind)] = &[
     ("shelf-rust", Kind::Rust), // no_std, exports a resource
     ("shelf-c", Kind::CComponent(Some("reactor"))),
     ("shelf", Kind::Composition("shelf-c", "shelf-rust")),
-    ("http-js", Kind::Js),
+    ("http-js", Kind::Js(&[])),
+    ("http-js-handler", Kind::Js(&["fetch-event"])), // one instance for many requests
     ("http-py", Kind::Python),
 ];
 
 impl Kind {
     fn is_big(self) -> bool {
-        matches!(self, Self::Js | Self::Python)
+        matches!(self, Self::Js(_) | Self::Python)
     }
 }
 
@@ -96,7 +97,7 @@ fn build(paths: &Paths, name: &str, kind: Kind) -> Result<()> {
         Kind::CComponent(adapter) => c::component(paths, name, adapter),
         Kind::CModule(model) => c::module(paths, name, model),
         Kind::Composition(socket, plug) => composition(paths, name, socket, plug),
-        Kind::Js => big::javascript(paths, name),
+        Kind::Js(without) => big::javascript(paths, name, without),
         Kind::Python => big::python(paths, name),
     }
 }
@@ -123,7 +124,7 @@ mod tests {
     #[test]
     fn chooses_small_big_and_named_guests() {
         assert_eq!(chosen(&[], false).len(), 11);
-        assert_eq!(chosen(&[], true), ["http-js", "http-py"]);
+        assert_eq!(chosen(&[], true), ["http-js", "http-js-handler", "http-py"]);
         assert_eq!(chosen(&["http-py", "cli-rust"], false), ["cli-rust", "http-py"]);
         assert!(choose(&GuestsArgs { names: vec!["nope".into()], big: false }).is_err());
     }

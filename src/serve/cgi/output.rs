@@ -40,6 +40,12 @@ impl Output {
         }
     }
 
+    /// Whether the head is to leave before more is written: the first bytes shall not wait until the queue is full. Less
+    /// may still go out in one piece, with its length, if the guest ends soon.
+    fn is_due(&self) -> bool {
+        matches!(self.stage, Stage::Body(Some(Head::Response(..)))) && self.body.queued() > FIRST
+    }
+
     fn refuse(&mut self, why: Malformed) -> Result<(), StreamError> {
         self.stage = Stage::Refused(Some(why));
         Err(StreamError::Closed)
@@ -49,9 +55,7 @@ impl Output {
 impl Sink for Output {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.stage {
-            // The first bytes shall not wait until the queue is full. Less than this may still go out in one piece, with
-            // its length, if the guest ends soon.
-            Stage::Body(Some(Head::Response(..))) if self.body.queued() > FIRST => {
+            Stage::Body(_) if self.is_due() => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -65,7 +69,10 @@ impl Sink for Output {
             // Never none: a head that is full is refused. Never little either: there are programs that take no notice of
             // a short write, and would lose the rest.
             Stage::Head(bytes, _) => Ok(MAX_HEAD.saturating_sub(bytes.len()).max(FIRST) as u64),
-            Stage::Body(_) => self.body.space().map(|space| if space == 0 { 0 } else { space.max(FIRST as u64) }),
+            Stage::Body(_) => {
+                let space = self.body.space()?;
+                Ok(if space == 0 || self.is_due() { 0 } else { space.max(FIRST as u64) })
+            }
             Stage::Refused(_) => Err(StreamError::Closed),
         }
     }
@@ -182,8 +189,10 @@ mod tests {
         assert!(output.poll_ready(cx).is_ready());
         output.write(Bytes::from_static(b"x")).expect("open");
         assert!(output.poll_ready(cx).is_pending());
+        assert_eq!(output.space().expect("open"), 0);
         assert!(matches!(output.take(), Some(Ok(Head::Response(..)))));
         assert!(output.poll_ready(cx).is_ready());
+        assert!(output.space().expect("open") > 0);
     }
 
     #[test]

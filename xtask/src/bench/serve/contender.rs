@@ -85,14 +85,13 @@ impl Stable {
     /// The file of a guest; none, with a word, for a big one that was not made.
     pub(super) fn guest(&self, name: &str) -> Result<Option<PathBuf>> {
         let file = match name {
-            "js" => {
-                // As xtask makes it, and under the short name.
-                let made =
-                    ["http-js.wasm", "js.wasm"].map(|file| self.big.join(file)).into_iter().find(|f| f.is_file());
-                if made.is_none() {
-                    println!("No http-js.wasm in {}: JavaScript is left out.", self.big.display());
+            "js" | "js-handler" => {
+                let made = self.big.join(format!("http-{name}.wasm"));
+                if !made.is_file() {
+                    println!("{} is not there (`cargo xtask guests --big`): its rows are left out.", made.display());
+                    return Ok(None);
                 }
-                return Ok(made);
+                return Ok(Some(made));
             }
             _ => self.guests.join(format!("http-{name}.wasm")),
         };
@@ -114,7 +113,12 @@ impl Stable {
             native.arg("native-hello");
             return Ok(Some(native));
         }
-        let Some(file) = self.guest(who.guest)? else { return Ok(None) };
+        let guest = match (who.guest, who.mode) {
+            // An instance with a fetch-event handler serves one request.
+            ("js", Mode::Reused) => "js-handler",
+            (guest, _) => guest,
+        };
+        let Some(file) = self.guest(guest)? else { return Ok(None) };
         Ok(match (who.host, who.mode, &self.wasmtime) {
             (Host::Lowlift, Mode::Reused, _) if !self.knows("--reuse") => None,
             (Host::Lowlift, mode, _) => {

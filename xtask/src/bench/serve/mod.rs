@@ -28,7 +28,7 @@ pub(super) struct ServeArgs {
     /// A wasmtime to compare with (`wasmtime serve`); the one on the path if absent.
     #[arg(long, value_name = "PATH")]
     wasmtime: Option<PathBuf>,
-    /// Where the JavaScript guest is, `http-js.wasm` or `js.wasm`; where `cargo xtask guests` puts it if absent.
+    /// Where the JavaScript guests are, `http-js.wasm` and `http-js-handler.wasm`; where `cargo xtask guests` puts it if absent.
     #[arg(long, value_name = "FOLDER")]
     guests_big: Option<PathBuf>,
     /// Only this part; all of them if absent.

@@ -110,7 +110,8 @@ impl Shared {
         record.trace = trace::of(&mut request);
         match route.mode {
             Mode::Http => request::answer(route, record, request, connection).await,
-            Mode::Cgi(_) => cgi::answer(self, route, record, request, connection).await,
+            // Boxed, so that the futures of all other requests are not as large as this one, and moved about.
+            Mode::Cgi(_) => Box::pin(cgi::answer(self, route, record, request, connection)).await,
         }
     }
 

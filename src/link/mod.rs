@@ -24,6 +24,7 @@ mod validate;
 mod verify;
 mod written;
 
+pub(crate) use lower::{View, feature, mnemonic};
 pub use lower::{Lowered, lower};
 pub use merge::Dropped;
 pub use names::{ExportEntry, ImportEntry, NameFile, NameMap, NameTable};

@@ -16,26 +16,33 @@ pub struct Budget {
     /// Elements that the tables have together at the start.
     pub table_elements: Option<u32>,
     /// Bytes of the stack that the compiler keeps in memory.
-    pub stack_bytes: Option<u32>,
+    pub stack: Option<u32>,
     /// Bytes of the data segments together.
-    pub data_bytes: Option<u32>,
+    pub data: Option<u32>,
 }
 
 impl Budget {
+    /// This, where the profile is not stricter.
+    pub(super) fn within(self, profile: Option<&Profile>) -> Budget {
+        let Some(Profile { limits, .. }) = profile else { return self };
+        let least = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).min();
+        Budget { stack: least(self.stack, limits.stack), data: least(self.data, limits.data), ..self }
+    }
+
     /// What `view` takes beyond this.
     pub(super) fn exceeded(&self, view: &View<'_>) -> Vec<Finding> {
         let pages = view.memories.iter().map(|m| m.initial).fold(0, u64::saturating_add);
         let elements = view.table_types.iter().map(|t| t.initial).fold(0, u64::saturating_add);
         let data: u64 = view.data.iter().map(|d| d.data.len() as u64).sum();
-        let stack = self.stack_bytes.and_then(|limit| Some((limit, stack(view)?)));
+        let stack = self.stack.and_then(|limit| Some((limit, stack(view)?)));
         let findings = [
-            over(self.memory_pages, pages).map(|wanted| memory("what the module has of memory", pages, wanted)),
+            over(self.memory_pages, pages).map(|wanted| memory("all memory together", pages, wanted)),
             over(self.table_elements, elements).map(|wanted| table("table elements", elements, wanted)),
             stack.filter(|(limit, stack)| stack.bytes > u64::from(*limit)).map(|(limit, stack)| {
                 let draft = Draft::new(Code::StackBudget, "stack").set("found", stack.bytes.to_string());
                 draft.set("wanted", limit.to_string()).set("from", stack.from).done()
             }),
-            over(self.data_bytes, data).map(|wanted| {
+            over(self.data, data).map(|wanted| {
                 let draft = Draft::new(Code::DataBudget, "data").set("found", data.to_string());
                 draft.set("wanted", wanted.to_string()).done()
             }),
@@ -44,7 +51,7 @@ impl Budget {
     }
 }
 
-/// The limits of the profile on memory and tables: those of each memory by itself, and the number of tables.
+/// The limits of the profile on memories and tables: on each by itself, and on the number of tables.
 pub(super) fn of_profile(view: &View<'_>, profile: &Profile) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, found) in view.memories.iter().enumerate() {
@@ -54,6 +61,11 @@ pub(super) fn of_profile(view: &View<'_>, profile: &Profile) -> Vec<Finding> {
     }
     let tables = view.table_types.len() as u64;
     findings.extend(over(profile.limits.tables, tables).map(|wanted| table("tables", tables, wanted)));
+    for (index, found) in view.table_types.iter().enumerate() {
+        if let Some(wanted) = over(profile.limits.table_elements, found.initial) {
+            findings.push(table(&format!("elements of table {index}"), found.initial, wanted));
+        }
+    }
     findings
 }
 

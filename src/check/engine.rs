@@ -56,11 +56,7 @@ fn names(view: &View<'_>, profile: &Profile) -> Vec<Finding> {
     long.into_iter()
         .map(|(name, role)| {
             let draft = Draft::new(Code::NameTooLong, name).set("name", name).set("found", name.len().to_string());
-            draft
-                .set("profile", profile.name.as_str())
-                .set("wanted", limit.to_string())
-                .set("as", role)
-                .done()
+            draft.set("profile", profile.name.as_str()).set("wanted", limit.to_string()).set("as", role).done()
         })
         .collect()
 }
@@ -83,7 +79,7 @@ fn params(view: &View<'_>, profile: &Profile) -> Vec<Finding> {
     let mut findings: Vec<Finding> = imports.collect();
     let own: Vec<u32> = (imported..all).filter(is_over).collect();
     if let Some(&first) = own.first() {
-        let more = (own.len() > 1).then(|| format!("{} more functions of the module", own.len() - 1));
+        let more = (own.len() > 1).then(|| format!("{} of the module's own", own.len() - 1));
         findings.push(draft(first, "functions of the module", view.call(first)).maybe("more", more).done());
     }
     findings

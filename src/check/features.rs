@@ -28,8 +28,8 @@ pub(super) fn features(wasm: &[u8], view: &View<'_>, profile: &Profile) -> Resul
     let mut findings = Vec::new();
     for found in &lacking {
         // These have rules of their own, which say more; atomic instructions alone are a matter of features.
-        let own_rule = found.feature == WasmFeatures::MULTI_MEMORY
-            || found.feature == WasmFeatures::THREADS && found.uses == 0;
+        let own_rule =
+            found.feature == WasmFeatures::MULTI_MEMORY || found.feature == WasmFeatures::THREADS && found.uses == 0;
         if own_rule {
             continue;
         }
@@ -67,12 +67,14 @@ fn missing(wasm: &[u8], features: WasmFeatures, error: &BinaryReaderError) -> Op
     // Some refusals do not say it, such as those of a second table: what gets the validator on is what it missed.
     let known = FEATURES.iter().map(|(_, feature)| *feature);
     let others = WasmFeatures::all().iter();
-    known.chain(others).map(|feature| feature.difference(features)).filter(|feature| !feature.is_empty()).find(
-        |feature| match Validator::new_with_features(features.union(*feature)).validate_all(wasm) {
-            Ok(_) => true,
-            Err(other) => other.offset() > error.offset(),
-        },
-    )
+    let mut lacking = known.chain(others).map(|feature| feature.difference(features)).filter(|f| !f.is_empty());
+    let helps = |feature: &WasmFeatures| match Validator::new_with_features(features.union(*feature)).validate_all(wasm)
+    {
+        Ok(_) => true,
+        Err(other) => other.offset() > error.offset(),
+    };
+    // If none does by itself, several are needed at once.
+    lacking.find(helps).or(Some(WasmFeatures::all().difference(features)).filter(|rest| !rest.is_empty()))
 }
 
 /// Counts the instructions that need each.
@@ -114,6 +116,9 @@ fn word(feature: WasmFeatures) -> String {
     if let Some((name, _)) = FEATURES.iter().find(|(_, known)| known.contains(feature)) {
         return (*name).to_owned();
     }
+    if feature.bits().count_ones() > 4 {
+        return "several proposals at once".to_owned();
+    }
     let names: Vec<String> =
         feature.iter_names().map(|(name, _)| name.to_ascii_lowercase().replace('_', "-")).collect();
     names.join(", ")
@@ -123,7 +128,7 @@ fn word(feature: WasmFeatures) -> String {
 fn place(view: &View<'_>, offset: usize) -> Result<String> {
     let invalid = |e: BinaryReaderError| Diagnostic::invalid_wasm(&e);
     let Some(index) = view.bodies.iter().position(|body| body.range().contains(&offset)) else {
-        return Ok(format!("a declaration, at byte {offset:#x}"));
+        return Ok(format!("a declaration, at byte {offset:#x} of the module"));
     };
     let func = u32::try_from(view.imported_funcs + index).unwrap_or(u32::MAX);
     let mut what = "a local".to_owned();
@@ -134,5 +139,5 @@ fn place(view: &View<'_>, offset: usize) -> Result<String> {
         }
         what = format!("`{}`", mnemonic(&op));
     }
-    Ok(format!("{what} in {}, at byte {offset:#x}", view.call(func)))
+    Ok(format!("{what} in {}, at byte {offset:#x} of the module", view.call(func)))
 }

@@ -19,9 +19,15 @@ pub(super) struct Index<'t> {
 pub(super) enum Found<'t> {
     Exact(&'t Provided),
     /// Under another version of the same track.
-    OtherVersion { have: &'t Provided, module: &'t str },
+    OtherVersion {
+        have: &'t Provided,
+        module: &'t str,
+    },
     /// The interface, in some version, and not the function.
-    Interface { module: &'t str, functions: Vec<&'t str> },
+    Interface {
+        module: &'t str,
+        functions: Vec<&'t str>,
+    },
     Nothing,
 }
 

@@ -52,7 +52,7 @@ fn core(wasm: &[u8], host: &Host<'_>) -> Result<Vec<Finding>> {
         Some(profile) => engine(wasm, &view, profile)?,
         None => Vec::new(),
     };
-    findings.extend(host.budget.exceeded(&view));
+    findings.extend(host.budget.within(host.profile).exceeded(&view));
     findings.extend(start(&view)?);
     findings.extend(adapter(&view));
     Ok(findings)

@@ -132,7 +132,7 @@ codes! {
     TargetLimit = "LL0321", "beyond a limit of the target",
         "The module is valid, but it exceeds a limit that the profile of `--target` states. Long names are shortened by `--name-map short`.";
     ProfileInvalid = "LL0322", "an engine profile that cannot be read",
-        "A profile is a TOML file with `features` and, where the engine has them, `max-name-length`, `max-params`, `max-functions`, `max-memories`, `max-memory-pages`, `max-tables` and `reentrant`. Other keys are refused, since a misspelt limit would not be kept.";
+        "A profile is a TOML file with `features` and, where the engine has them, `max-name-length`, `max-params`, `max-functions`, `max-memories`, `max-memory-pages`, `max-tables`, `max-table-elements`, `max-data`, `max-stack` and `reentrant`. Other keys are refused, since a misspelt limit would not be kept.";
     NameMapInvalid = "LL0323", "a name map that does not fit",
         "A name map is a TOML file with the tables `imports` (`\"module field\" = \"module field\"`) and `exports` (`\"name\" = \"name\"`). Every full name must be one of the module's, and no two may be given the same name. With `cm32p2`, every name must be one that the world implies.";
     MemoriesApart = "LL0324", "memories that cannot become one",

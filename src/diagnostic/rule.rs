@@ -84,7 +84,8 @@ struct File {
     reference: String,
 }
 
-static ALL: LazyLock<Vec<Rule>> = LazyLock::new(|| RULES.iter().map(|&(code, id, text)| read(code, id, text)).collect());
+static ALL: LazyLock<Vec<Rule>> =
+    LazyLock::new(|| RULES.iter().map(|&(code, id, text)| read(code, id, text)).collect());
 
 /// Panics where a file is wrong: the files are part of the program, and a test reads all of them.
 fn read(code: Code, id: &'static str, text: &str) -> Rule {

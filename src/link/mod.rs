@@ -24,8 +24,8 @@ mod validate;
 mod verify;
 mod written;
 
-pub(crate) use lower::{View, feature, mnemonic};
 pub use lower::{Lowered, lower};
+pub(crate) use lower::{View, feature, mnemonic};
 pub use merge::Dropped;
 pub use names::{ExportEntry, ImportEntry, NameFile, NameMap, NameTable};
 pub use report::{Floor, Report};

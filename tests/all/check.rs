@@ -111,7 +111,7 @@ fn every_hole_is_filled_and_every_hint_is_given() {
             for finding in findings(&json(&folder, &args)) {
                 let message = finding["message"].as_str().expect("a message");
                 assert!(!rule.holes().iter().any(|hole| message.contains(&format!("{{{hole}}}"))), "{message}");
-                assert_ne!(message, rule.title, "{name}: the message has a hole");
+                assert!(message != rule.title || !rule.message.contains('{'), "{name}: the message has a hole");
                 let facts = finding["facts"].as_object().expect("facts").keys().cloned();
                 labels.entry(rule.id).or_default().extend(facts);
                 let said = finding["hints"].as_array().expect("hints").iter().filter_map(Value::as_str);

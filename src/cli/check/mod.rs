@@ -132,7 +132,8 @@ fn judged(path: Option<&Path>, args: &Args, options: &Options) -> Result<Module>
     let host = Host { target: options.target.as_ref(), profile: options.profile.as_ref(), budget: options.budget };
     let in_file = |e: Box<Diagnostic>| e.in_file(&input.name, kind.to_string());
     if args.component {
-        let (checked, what) = component(&input.bytes, &host).map_err(|e| component_wanted(e, &input).in_file(&input.name, kind.to_string()))?;
+        let (checked, what) = component(&input.bytes, &host)
+            .map_err(|e| component_wanted(e, &input).in_file(&input.name, kind.to_string()))?;
         return Ok(Module { name: input.name, what, binary: !is_text, checked });
     }
     if kind != FileKind::Component {
@@ -151,10 +152,9 @@ fn component_wanted(error: Box<Diagnostic>, input: &io::Input) -> Box<Diagnostic
     if error.code != Code::ModuleGiven {
         return error;
     }
-    error.hint("leave `--component` away: core modules are judged as they are").hint(format!(
-        "`lowlift adapt {} -o app.component.wasm`, if it is a preview1 module",
-        input.name
-    ))
+    error
+        .hint("leave `--component` away: core modules are judged as they are")
+        .hint(format!("`lowlift adapt {} -o app.component.wasm`, if it is a preview1 module", input.name))
 }
 
 /// The world of a component that is linked: it says which imports allocate, where no target does. None where its types

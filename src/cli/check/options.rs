@@ -5,7 +5,7 @@ use super::super::wit::WitArgs;
 use super::Args;
 use super::target::Source;
 use crate::check::{Baseline, Budget, Config, Severities, Target};
-use crate::diagnostic::{Code, Diagnostic, Level, Result, Rule};
+use crate::diagnostic::{Code, Diagnostic, Level, Result, Rule, nearest};
 use crate::profile::Profile;
 use std::path::{Path, PathBuf};
 
@@ -58,13 +58,26 @@ impl Options {
         files.extend(baseline.clone());
         Ok(Options {
             target: source.map(|source| source.target()).transpose()?,
-            profile: profile.as_deref().map(super::super::link::profile).transpose()?,
+            profile: profile.as_deref().map(named).transpose()?,
             budget: config.budget,
             severities: config.severities.under(severities),
             baseline: baseline.as_deref().map(read_baseline).transpose()?,
             files,
         })
     }
+}
+
+/// A built-in profile, or one from a file.
+fn named(profile: &str) -> Result<Profile> {
+    if is_file(profile) || Profile::built_in(profile).is_some() {
+        return super::super::link::profile(profile);
+    }
+    let error = Diagnostic::new(Code::Usage, format!("there is no profile `{profile}`"));
+    let error = error.fact("profiles", Profile::names().collect::<Vec<_>>().join(", "));
+    Err(match nearest(profile, Profile::names()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint("a profile of your own is a file whose name ends in `.toml`"),
+    })
 }
 
 fn is_file(profile: &str) -> bool {

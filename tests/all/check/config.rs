@@ -59,8 +59,8 @@ fn hostile_tables_are_refused_with_their_place() {
         ("[check.severity]\nimport-missing = \"fatal\"", "\"fatal\"", "`fatal` is no severity"),
         ("[check.severity]\nimport-missing = 1", "1", "expected a string"),
         ("[check.severity]\nimport-missing = \"off\"\nLL0401 = \"error\"", "-", "has a severity already"),
-        ("[check.budget]\nstack = 4096", "stack", "unknown field `stack`"),
-        ("[check.budget]\nstack-bytes = -1", "-1", "invalid value"),
+        ("[check.budget]\nstak = 4096", "stak", "unknown field `stak`"),
+        ("[check.budget]\nstack = -1", "-1", "invalid value"),
         ("check = 7", "7", "invalid type"),
         ("[check", "[check", ""),
         ("[check]\nfeatures = \"a\"", "\"a\"", "invalid type"),
@@ -101,12 +101,12 @@ fn known_findings_do_not_fail_and_what_is_gone_is_told() {
     assert_eq!(written.status.code(), Some(0), "{}", text(&written.stderr));
     let known = std::fs::read_to_string(folder.path().join("known.json")).expect("written");
     let entry = |rule: &str, subject: &str| {
-        format!("    {{\n      \"module\": \"app.wat\",\n      \"rule\": \"{rule}\",\n      \"subject\": \"{subject}\"\n    }}")
+        format!(
+            "    {{\n      \"module\": \"app.wat\",\n      \"rule\": \"{rule}\",\n      \"subject\": \"{subject}\"\n    }}"
+        )
     };
-    let entries = [
-        entry("import-missing", "test:host/api@0.2.5 addd"),
-        entry("version-differs", "test:host/api@0.2.1"),
-    ];
+    let entries =
+        [entry("import-missing", "test:host/api@0.2.5 addd"), entry("version-differs", "test:host/api@0.2.1")];
     assert_eq!(known, format!("{{\n  \"version\": 1,\n  \"findings\": [\n{}\n  ]\n}}\n", entries.join(",\n")));
     // Known, wherever the file lies.
     std::fs::create_dir(folder.path().join("build")).expect("made");

@@ -22,9 +22,7 @@ const ARGS: [&str; 8] = [
 fn run(format: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let known = folder.path().join("known.json");
-    let entry = |module: &str, rule: &str, subject: &str| {
-        serde_json::json!({ "module": module, "rule": rule, "subject": subject })
-    };
+    let entry = |module: &str, rule: &str, subject: &str| serde_json::json!({ "module": module, "rule": rule, "subject": subject });
     let entries = [
         entry("fail.wat", "unknown-interface", "test:hots/api@0.2.5"),
         entry("fail.wat", "feature-lacking", "sign-extension"),
@@ -130,11 +128,15 @@ fn rules_are_listed_and_explained_alike() {
     let list: Value = serde_json::from_slice(&lowlift(&folder, &["check", "--list", "--json"]).stdout).expect("JSON");
     for rule in list.as_array().expect("rules") {
         let (id, code) = (rule["id"].as_str().expect("a name"), rule["code"].as_str().expect("a code"));
-        let said: BTreeSet<Vec<u8>> =
-            [["check", "--explain", id].as_slice(), &["check", "--explain", code], &["explain", code], &["explain", id]]
-                .into_iter()
-                .map(|args| lowlift(&folder, args).stdout)
-                .collect();
+        let said: BTreeSet<Vec<u8>> = [
+            ["check", "--explain", id].as_slice(),
+            &["check", "--explain", code],
+            &["explain", code],
+            &["explain", id],
+        ]
+        .into_iter()
+        .map(|args| lowlift(&folder, args).stdout)
+        .collect();
         let [said] = &said.into_iter().collect::<Vec<_>>()[..] else { panic!("{id} is explained in several ways") };
         assert!(text(said).contains(rule["why"].as_str().expect("a reason")) && text(said).starts_with(code));
     }

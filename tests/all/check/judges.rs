@@ -14,7 +14,8 @@ const GUESTS: [&str; 7] =
 
 /// Core modules of many kinds: linked guests and fixtures.
 fn modules() -> Vec<(String, Vec<u8>)> {
-    let mut modules = vec![("p1-command".to_owned(), guest("p1-command")), ("p1-reactor".to_owned(), guest("p1-reactor"))];
+    let mut modules =
+        vec![("p1-command".to_owned(), guest("p1-command")), ("p1-reactor".to_owned(), guest("p1-reactor"))];
     for name in GUESTS {
         modules.push((name.to_owned(), link(&guest(name), Default::default()).expect("links").wasm));
     }
@@ -40,7 +41,9 @@ fn features_are_found_where_the_validator_refuses() {
             match valid {
                 Err(_) => assert!(!found.is_empty(), "{name} takes {label}"),
                 // The number of memories is a limit, too.
-                Ok(_) => assert!(found.iter().all(|f| f.code() == Code::TwoMemories), "{name} refuses {label}: {found:?}"),
+                Ok(_) => {
+                    assert!(found.iter().all(|f| f.code() == Code::TwoMemories), "{name} refuses {label}: {found:?}")
+                }
             }
             *(if found.is_empty() { &mut taken } else { &mut refused }) += 1;
         }
@@ -122,7 +125,7 @@ fn an_adapter_that_was_linked_in_is_seen() {
 #[test]
 fn any_bytes_are_borne() {
     let profile = Profile::built_in("mvp").expect("built in");
-    let budget = lowlift::check::Budget { stack_bytes: Some(1), data_bytes: Some(1), ..Default::default() };
+    let budget = lowlift::check::Budget { stack: Some(1), data: Some(1), ..Default::default() };
     let host = Host { profile: Some(&profile), target: None, budget };
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {

@@ -13,9 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 fn a_change_of_the_module_or_of_the_host_is_seen() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
-    let module = |name: &str| {
-        format!(r#"(module (import "test:host/api@0.2.5" "{name}" (func (param i32 i32) (result i32))))"#)
-    };
+    let module =
+        |name: &str| format!(r#"(module (import "test:host/api@0.2.5" "{name}" (func (param i32 i32) (result i32))))"#);
     let host = std::fs::read_to_string(root("fixtures/check/host.wit")).expect("there");
     std::fs::write(path("host.wit"), &host).expect("written");
     std::fs::write(path("app.wat"), module("add")).expect("written");

@@ -1,5 +1,6 @@
 //! Seeing that files change.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +17,13 @@ pub(super) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
         add(path, 0, &mut out);
     }
     out
+}
+
+/// The stamps of files; those that are in `before` as they were then.
+pub(super) fn stamps_since(files: &[PathBuf], before: Vec<Stamp>) -> Vec<Stamp> {
+    let before: HashMap<PathBuf, Option<(SystemTime, u64)>> = before.into_iter().collect();
+    let now = stamps(files).into_iter();
+    now.map(|(path, stamp)| before.get(&path).map_or((path.clone(), stamp), |then| (path, *then))).collect()
 }
 
 fn add(path: &Path, depth: u32, out: &mut Vec<Stamp>) {

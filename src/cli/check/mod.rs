@@ -178,7 +178,7 @@ fn watched(args: &Args, shared: &Shared) -> Run {
         match once(args, shared) {
             Ok((_, read)) if read != files => {
                 files = read;
-                seen = watch::stamps(&files);
+                seen = watch::stamps_since(&files, seen);
             }
             Ok(_) => {}
             Err(super::Failure::Said(error)) => shared.say(&error),

@@ -1,227 +1,173 @@
-//! The rules.
+//! The imports and exports of a module against a target.
 
-use super::target::Target;
-use crate::abi::{Core, CoreSignature, ImportName, Names, Track};
-use crate::adapt::{Item, Survey};
-use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
+use super::exports::{post_returns, required, support};
+use super::finding::{Checked, Draft, Finding, listed};
+use super::index::{Found, Index};
+use super::target::{Provided, Target};
+use crate::abi::{CoreSignature, ImportName, Names, Track};
+use crate::adapt::{Item, PREVIEW1, Survey, choose};
+use crate::diagnostic::{Code, nearest};
 use indexmap::IndexMap;
 use semver::Version;
-use std::collections::HashMap;
-
-/// The outcome for one module.
-#[derive(Debug)]
-pub struct Checked {
-    /// Functions that were compared.
-    pub imports: usize,
-    /// Exports that were compared.
-    pub exports: usize,
-    /// What was found, in the order of the module.
-    pub findings: Vec<Box<Diagnostic>>,
-}
-
-impl Checked {
-    /// Whether any finding is an error.
-    pub fn failed(&self) -> bool {
-        self.findings.iter().any(|f| f.severity == Severity::Error)
-    }
-}
 
 /// Compares what `survey` found in a module with what `target` provides and requires.
 pub fn check(survey: &Survey, target: &Target) -> Checked {
-    let index = Index::new(target);
-    let mut findings = Vec::new();
-    // A module of another version, or of an unknown interface, is one finding, however many functions it has.
-    let mut versions: IndexMap<&str, (&str, Vec<&str>)> = IndexMap::new();
-    let mut unknowns: IndexMap<&str, Vec<&str>> = IndexMap::new();
-    let (mut needs_memory, mut needs_realloc) = (None, None);
-    for (name, item) in &survey.imports {
-        let Item::Func(have) = item else {
-            findings.push(
-                Diagnostic::new(Code::WrongKind, format!("`{name}` is imported as a {}", item.kind()))
-                    .fact("wanted", "functions alone: the guest owns its memory and tables"),
-            );
-            continue;
-        };
-        match index.find(name) {
-            Found::Exact(provided) => {
-                findings.extend(signature(name, &provided.core, have.as_ref()));
-                if provided.needs.memory {
-                    needs_memory.get_or_insert(name);
-                }
-                if provided.needs.realloc {
-                    needs_realloc.get_or_insert(name);
-                }
-            }
-            Found::OtherVersion { have: provided, module } => {
-                versions.entry(&name.module).or_insert((module, Vec::new())).1.push(&name.name);
-                findings.extend(signature(name, &provided.core, have.as_ref()));
-            }
-            Found::Interface { module, functions } => findings.push(missing(name, module, &functions)),
-            Found::Nothing => unknowns.entry(&name.module).or_default().push(&name.name),
-        }
-    }
-    findings.extend(versions.into_iter().map(|(guest, (host, functions))| version(guest, host, &functions)));
-    findings.extend(unknowns.into_iter().map(|(module, functions)| unknown(module, &functions, target)));
+    let imports = Imports { index: Index::new(target), survey, findings: Vec::new(), exact: Vec::new() };
+    let (mut findings, index, exact) = imports.compare();
     findings.extend(target.required.iter().filter_map(|forms| required(survey, &index, forms)));
-    let realloc = CoreSignature::new([Core::I32; 4], [Core::I32]);
-    findings.extend(support(survey, target.names.memory(), needs_memory, |item| matches!(item, Item::Memory { .. })));
-    let allocates = |item: &Item| *item == Item::Func(Some(realloc.clone()));
-    findings.extend(support(survey, target.names.realloc(), needs_realloc, allocates));
+    let imports = exact.into_iter().map(|(name, provided)| (name.to_string(), provided.needs));
+    let exports = target.required.iter().flatten().filter(|form| survey.exports.contains_key(&form.name));
+    let exports = exports.map(|form| (form.name.clone(), form.provided.needs));
+    findings.extend(support(survey, target.names, &imports.chain(exports).collect::<Vec<_>>()));
+    findings.extend(post_returns(survey, target.names));
     Checked { imports: survey.imports.len(), exports: target.required.len(), findings }
 }
 
-/// A required export, in whichever form the guest has it.
-fn required(survey: &Survey, index: &Index<'_>, forms: &[(String, CoreSignature)]) -> Option<Box<Diagnostic>> {
-    let (name, _) = forms.first()?;
-    let present = forms.iter().find_map(|(name, want)| Some((name, want, index.export(survey, name)?)));
-    let Some((name, want, (found, item))) = present else {
-        let finding = Diagnostic::new(Code::ExportMissing, format!("`{name}` is not exported"));
-        return Some(match nearest(name, survey.exports.keys().map(String::as_str)) {
-            Some(near) => finding.hint(format!("did you mean `{near}`?")),
-            None => finding,
-        });
-    };
-    let Item::Func(have) = item else {
-        let kind = item.kind();
-        return Some(Diagnostic::new(Code::ExportSignature, format!("`{found}` is exported as a {kind}")));
-    };
-    if have.as_ref() != Some(want) {
-        return Some(
-            Diagnostic::new(Code::ExportSignature, format!("`{found}` is exported with another signature"))
-                .fact("wanted", want.to_string())
-                .fact("found", text(have.as_ref())),
-        );
-    }
-    let differs = format!("`{found}` is exported, `{name}` is wanted");
-    (found != name).then(|| Diagnostic::new(Code::VersionDiffers, differs).warning())
+/// The functions of `target` that a module imports, whatever version it names.
+pub(super) fn used<'t, 's>(survey: &'s Survey, target: &'t Target) -> Vec<(&'s ImportName, &'t Provided)> {
+    let index = Index::new(target);
+    let functions = survey.imports.iter().filter(|(_, item)| matches!(item, Item::Func(_)));
+    functions
+        .filter_map(|(name, _)| match index.find(name) {
+            Found::Exact(have) | Found::OtherVersion { have, .. } => Some((name, have)),
+            Found::Interface { .. } | Found::Nothing => None,
+        })
+        .collect()
 }
 
-/// The target by interface track, so that versions are told from unknown names.
-struct Index<'t> {
-    target: &'t Target,
-    /// Modules of each track, with their versions.
-    tracks: HashMap<Track, Vec<(&'t str, Option<Version>)>>,
-    /// The same by name alone, for other tracks.
-    names: HashMap<String, &'t str>,
+/// The imports of a module, while they are compared.
+struct Imports<'s, 't> {
+    index: Index<'t>,
+    survey: &'s Survey,
+    findings: Vec<Finding>,
+    /// Those that the target provides.
+    exact: Vec<(&'s ImportName, &'t Provided)>,
 }
 
-enum Found<'t> {
-    Exact(&'t super::Provided),
-    OtherVersion { have: &'t super::Provided, module: &'t str },
-    Interface { module: &'t str, functions: Vec<&'t str> },
-    Nothing,
-}
+type Compared<'s, 't> = (Vec<Finding>, Index<'t>, Vec<(&'s ImportName, &'t Provided)>);
 
-impl<'t> Index<'t> {
-    fn new(target: &'t Target) -> Self {
-        let mut tracks: HashMap<Track, Vec<(&str, Option<Version>)>> = HashMap::new();
-        let mut names = HashMap::new();
-        let mut modules: Vec<&str> = target.provided.keys().map(|n| n.module.as_str()).collect();
-        modules.sort_unstable();
-        modules.dedup();
-        for module in modules {
-            let (track, version) = Track::of(module);
-            names.insert(track.interface.clone(), module);
-            tracks.entry(track).or_default().push((module, version));
-        }
-        Index { target, tracks, names }
-    }
-
-    fn find(&self, name: &ImportName) -> Found<'t> {
-        if let Some(provided) = self.target.provided.get(name) {
-            return Found::Exact(provided);
-        }
-        let (track, _) = Track::of(&name.module);
-        let same_track = self.tracks.get(&track).and_then(|modules| modules.last()).map(|(m, _)| *m);
-        let module = same_track.or_else(|| self.names.get(&track.interface).copied());
-        let Some(module) = module else { return Found::Nothing };
-        let there = ImportName { module: module.to_owned(), name: name.name.clone() };
-        match (self.target.provided.get(&there), same_track) {
-            (Some(have), Some(_)) => Found::OtherVersion { have, module },
-            _ => {
-                let of_module = self.target.provided.keys().filter(|n| n.module == module);
-                Found::Interface { module, functions: of_module.map(|n| n.name.as_str()).collect() }
+impl<'s, 't> Imports<'s, 't> {
+    fn compare(mut self) -> Compared<'s, 't> {
+        // A module of another version, or of an unknown interface, is one finding, however many functions it has.
+        let mut versions: IndexMap<&str, (&str, Vec<&str>)> = IndexMap::new();
+        let mut unknowns: IndexMap<&str, Vec<&str>> = IndexMap::new();
+        for (name, item) in &self.survey.imports {
+            let Item::Func(have) = item else {
+                let wrong = Draft::new(Code::WrongKind, name.to_string()).set("import", name.to_string());
+                let wanted = "functions alone: the guest owns its memory and tables";
+                self.findings.push(wrong.set("found", item.kind()).set("wanted", wanted).done());
+                continue;
+            };
+            match self.index.find(name) {
+                Found::Exact(provided) => {
+                    self.findings.extend(signature(name, provided, have.as_ref()));
+                    self.findings.extend(unstable(name, provided));
+                    self.exact.push((name, provided));
+                }
+                Found::OtherVersion { have: provided, module } => {
+                    if let Some(later) = since_later(name, module, provided) {
+                        self.findings.push(later);
+                    } else {
+                        versions.entry(&name.module).or_insert((module, Vec::new())).1.push(&name.name);
+                    }
+                    self.findings.extend(signature(name, provided, have.as_ref()));
+                    self.exact.push((name, provided));
+                }
+                Found::Interface { module, functions } => {
+                    let finding = gated(&self.index, name, Some(module));
+                    self.findings.push(finding.unwrap_or_else(|| missing(name, module, &functions)));
+                }
+                Found::Nothing => match gated(&self.index, name, None) {
+                    Some(finding) => self.findings.push(finding),
+                    None => unknowns.entry(&name.module).or_default().push(&name.name),
+                },
             }
         }
-    }
-
-    /// An export by its exact name, or by the track of its interface.
-    fn export<'s>(&self, survey: &'s Survey, name: &str) -> Option<(&'s String, &'s Item)> {
-        if let Some(found) = survey.exports.get_key_value(name) {
-            return Some(found);
-        }
-        let (interface, function) = name.split_once('#')?;
-        let wanted = Track::of(interface).0;
-        survey
-            .exports
-            .iter()
-            .find(|(export, _)| export.split_once('#').is_some_and(|(i, f)| f == function && Track::of(i).0 == wanted))
+        self.findings.extend(versions.into_iter().map(|(guest, (host, functions))| version(guest, host, &functions)));
+        let (survey, target) = (self.survey, self.index.target);
+        self.findings
+            .extend(unknowns.into_iter().map(|(module, functions)| unknown(survey, module, &functions, target)));
+        (self.findings, self.index, self.exact)
     }
 }
 
-fn signature(name: &ImportName, want: &CoreSignature, have: Option<&CoreSignature>) -> Option<Box<Diagnostic>> {
-    (have != Some(want)).then(|| {
-        Diagnostic::new(Code::SignatureMismatch, format!("`{name}` has another signature"))
-            .fact("wanted", want.to_string())
-            .fact("found", text(have))
+fn signature(name: &ImportName, want: &Provided, have: Option<&CoreSignature>) -> Option<Finding> {
+    (have != Some(&want.core)).then(|| {
+        Draft::new(Code::SignatureMismatch, name.to_string())
+            .set("import", name.to_string())
+            .set("wanted", want.core.to_string())
+            .set("found", text(have))
+            .maybe("slots", have.map(|have| want.differences(have)))
+            .done()
     })
 }
 
-fn text(core: Option<&CoreSignature>) -> String {
+pub(super) fn text(core: Option<&CoreSignature>) -> String {
     core.map_or_else(|| "a type that no canonical function has".to_owned(), CoreSignature::to_string)
 }
 
-/// Newer guests are refused: they may call what the host does not have. Older ones work under an alias.
-fn version(guest: &str, host: &str, functions: &[&str]) -> Box<Diagnostic> {
-    let finding = |code, message: String| {
-        Diagnostic::new(code, message).fact("host has", host).fact("functions", functions.join(", "))
-    };
-    // A host by a canonical version stands for all of its track.
-    if Track::of(host).1.is_some_and(|host| Track::of(guest).1 > Some(host)) {
-        return finding(Code::VersionNewer, format!("`{guest}` is newer than the host"))
-            .hint("rebuild the guest against the older WIT, or update the host");
-    }
-    finding(Code::VersionDiffers, format!("`{guest}` is known under another version"))
-        .hint(format!("register `{host}` as `{guest}` too, if the engine matches names as strings"))
-        .warning()
+fn unstable(name: &ImportName, provided: &Provided) -> Option<Finding> {
+    let feature = provided.unstable.as_ref()?;
+    let draft = Draft::new(Code::UnstableUsed, name.to_string()).set("import", name.to_string());
+    Some(draft.set("feature", feature.as_str()).done())
 }
 
-fn missing(name: &ImportName, module: &str, functions: &[&str]) -> Box<Diagnostic> {
+fn gated(index: &Index<'_>, name: &ImportName, module: Option<&str>) -> Option<Finding> {
+    let feature = index.gate(name)?;
+    let draft = Draft::new(Code::GateOff, name.to_string()).set("import", name.to_string()).set("feature", feature);
+    Some(draft.maybe("host-has", module).done())
+}
+
+/// An older guest that imports what its own version did not have.
+fn since_later(name: &ImportName, host: &str, provided: &Provided) -> Option<Finding> {
+    let (since, guest) = (provided.since.as_ref()?, Track::of(&name.module).1?);
+    let older: Option<Version> = Track::of(host).1;
+    (guest < *since && older.is_none_or(|host| guest < host)).then(|| {
+        Draft::new(Code::SinceLater, name.to_string())
+            .set("import", name.to_string())
+            .set("since", since.to_string())
+            .set("host-has", host)
+            .done()
+    })
+}
+
+/// Newer guests are refused: they may call what the host does not have. Older ones work under an alias.
+fn version(guest: &str, host: &str, functions: &[&str]) -> Finding {
+    // A host by a canonical version stands for all of its track.
+    let is_newer = Track::of(host).1.is_some_and(|host| Track::of(guest).1 > Some(host));
+    let code = if is_newer { Code::VersionNewer } else { Code::VersionDiffers };
+    let draft = Draft::new(code, guest).set("guest", guest).set("host-has", host).set("functions", listed(functions));
+    if is_newer { draft.done() } else { draft.set("host", host).done() }
+}
+
+fn missing(name: &ImportName, module: &str, functions: &[&str]) -> Finding {
     let is_drop = name.name.starts_with("[resource-drop]");
     let code = if is_drop { Code::DropMissing } else { Code::ImportMissing };
-    let mut finding = Diagnostic::new(code, format!("`{name}` is not provided")).fact("host has", module.to_owned());
-    if let Some(near) = nearest(&name.name, functions.iter().copied()) {
-        finding = finding.hint(format!("the nearest name there is `{near}`"));
-    }
-    finding
+    let draft = Draft::new(code, name.to_string()).set("import", name.to_string()).set("host-has", module);
+    draft.maybe("near", nearest(&name.name, functions.iter().copied())).done()
 }
 
-fn unknown(module: &str, functions: &[&str], target: &Target) -> Box<Diagnostic> {
-    let finding = Diagnostic::new(Code::UnknownModule, format!("`{module}` is unknown to {}", target.name))
-        .fact("functions", functions.join(", "));
-    if module == crate::adapt::PREVIEW1 {
-        return finding.hint("the preview1 adapter is not linked in: `lowlift adapt`, then `lowlift link`");
-    }
-    if module.starts_with("cm32p2") && target.names != Names::Cm32p2 {
-        return finding
-            .hint("the module has the names of build targets: compare it with `lowlift witx --names cm32p2`");
-    }
-    match nearest(module, target.provided.keys().map(|n| n.module.as_str())) {
-        Some(near) => finding.hint(format!("the nearest interface is `{near}`")),
-        None => finding,
+fn unknown(survey: &Survey, module: &str, functions: &[&str], target: &Target) -> Finding {
+    let code = match module {
+        PREVIEW1 => Code::Preview1Left,
+        "wasi_unstable" => Code::OldSnapshot,
+        _ if module.starts_with("cm32p2") && target.names != Names::Cm32p2 => Code::BuildTargetNames,
+        _ => Code::UnknownModule,
+    };
+    let draft = Draft::new(code, module).set("target", target.name.as_str()).set("functions", listed(functions));
+    match code {
+        Code::BuildTargetNames => draft.set("module", module).done(),
+        Code::UnknownModule => {
+            let near = nearest(module, target.provided.keys().map(|n| n.module.as_str()));
+            draft.set("module", module).maybe("advice", advice(survey, module)).maybe("near", near).done()
+        }
+        _ => draft.done(),
     }
 }
 
-fn support(
-    survey: &Survey,
-    export: &str,
-    needed_by: Option<&ImportName>,
-    fits: impl Fn(&Item) -> bool,
-) -> Option<Box<Diagnostic>> {
-    let needed_by = needed_by?;
-    let is_there = survey.exports.get(export).is_some_and(fits);
-    (!is_there).then(|| {
-        Diagnostic::new(Code::SupportMissing, format!("`{export}` is not exported"))
-            .fact("needed by", needed_by.to_string())
-    })
+/// Whose host functions these look like, as `lowlift adapt` would say it.
+fn advice(survey: &Survey, module: &str) -> Option<String> {
+    let error = choose(survey, None).err()?;
+    let about = error.message.contains(&format!("`{module}`")) && error.code == Code::ForeignImport;
+    about.then(|| error.hints.into_iter().next()).flatten()
 }

@@ -94,7 +94,7 @@ fn checked(module: &[u8]) -> Result<String> {
     let world = select_world(&loaded, Some("proxy"))?;
     let checked = check(&survey(module)?, &Target::of_world(name, &loaded.resolve, world)?);
     match checked.findings.into_iter().next() {
-        Some(finding) => Err(finding),
+        Some(finding) => Err(finding.diagnostic()),
         None => Ok(format!(
             "check   {}, {} against {name}: fine",
             io::count(checked.imports, "import"),

@@ -7,7 +7,7 @@ use serde_json::json;
 /// Explain a diagnostic code, or list all of them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Such as `LL0203`.
+    /// Such as `LL0203`, or the name of a rule of `lowlift check`.
     code: Option<String>,
 }
 
@@ -16,8 +16,13 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
         None => Code::ALL.to_vec(),
         Some(text) => vec![Code::find(text).ok_or_else(|| unknown(text))?],
     };
+    say(&codes, shared)
+}
+
+/// Says what codes mean: one in full, several in a line each.
+pub(super) fn say(codes: &[Code], shared: &Shared) -> Run {
     let mut out = String::new();
-    for code in &codes {
+    for code in codes {
         match (shared.format, codes.len()) {
             (Format::Json, _) => {
                 let json = json!({ "code": code.id(), "title": code.title(), "explanation": code.explanation() });

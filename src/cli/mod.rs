@@ -24,6 +24,7 @@ mod serve;
 mod site;
 #[cfg(feature = "serve")]
 mod standard;
+mod watch;
 mod wit;
 mod witx;
 

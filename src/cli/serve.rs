@@ -2,6 +2,7 @@
 
 use super::cache::CacheArgs;
 use super::grants::Grants;
+use super::watch::{LOOK, stamps};
 use super::{Outcome, Run, Shared, io, site};
 use crate::adapt::FileKind;
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -11,7 +12,7 @@ use crate::serve::{Listen, Options, Policy, RequestLimits, RouteOptions, Routes,
 use indicatif::{ProgressBar, ProgressStyle};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -202,9 +203,6 @@ pub(super) fn tls(cert: &Path, key: &Path) -> Result<Tls> {
     Ok(Tls { cert: io::read(Some(cert))?.bytes, key: io::read(Some(key))?.bytes })
 }
 
-/// How often files are looked at.
-const LOOK: Duration = Duration::from_millis(300);
-
 /// Replaces the routes when a file changes. A new state that cannot be served is told of, and the old one stays.
 async fn watch(routes: &Routes, args: &Args, shared: &Shared, mut files: Vec<PathBuf>) {
     let mut seen = stamps(&files);
@@ -233,12 +231,6 @@ async fn watch(routes: &Routes, args: &Args, shared: &Shared, mut files: Vec<Pat
             }
         }
     }
-}
-
-/// When files were changed, and how long they are; none for one that is not there.
-fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
-    let stamp = |path: &PathBuf| std::fs::metadata(path).ok().and_then(|m| Some((m.modified().ok()?, m.len())));
-    files.iter().map(stamp).collect()
 }
 
 /// The core module to serve: a component is linked first.

@@ -1,13 +1,20 @@
 //! Every code that lowlift can say, in one table: `lowlift explain CODE` prints from here.
 
+use super::Rule;
 use std::fmt;
 
 macro_rules! codes {
-    ($($variant:ident = $id:literal, $title:literal, $why:literal;)*) => {
+    ($($variant:ident = $id:literal, $($title:literal, $why:literal)? $(rule $rule:literal)?;)*) => {
         /// A stable diagnostic code. The first two digits name the room, and a code is never given a second meaning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
-        pub enum Code { $(#[doc = $title] $variant,)* }
+        pub enum Code {
+            $(
+                $(#[doc = $title])?
+                $(#[doc = concat!("The rule `", $rule, "` of `lowlift check`.")])?
+                $variant,
+            )*
+        }
 
         impl Code {
             /// All codes, in order.
@@ -18,17 +25,44 @@ macro_rules! codes {
                 match self { $(Code::$variant => $id,)* }
             }
 
-            /// What the code says, in one line.
-            pub const fn title(self) -> &'static str {
-                match self { $(Code::$variant => $title,)* }
-            }
-
-            /// Why it is said and what helps, in a few sentences.
-            pub const fn explanation(self) -> &'static str {
-                match self { $(Code::$variant => $why,)* }
+            fn words(self) -> Words {
+                match self {
+                    $(Code::$variant => $(Words::Here($title, $why))? $(Words::Rule($rule))?,)*
+                }
             }
         }
+
+        /// Name and text of every rule of `lowlift check`.
+        pub(super) const RULES: &[(Code, &str, &str)] = &[
+            $($((Code::$variant, $rule, include_str!(concat!("../check/rules/", $rule, ".toml"))),)?)*
+        ];
     };
+}
+
+/// Where the words of a code stand.
+enum Words {
+    /// Title and explanation.
+    Here(&'static str, &'static str),
+    /// In the file of a rule of this name.
+    Rule(&'static str),
+}
+
+impl Code {
+    /// What the code says, in one line.
+    pub fn title(self) -> &'static str {
+        match self.words() {
+            Words::Here(title, _) => title,
+            Words::Rule(name) => &Rule::named(name).title,
+        }
+    }
+
+    /// Why it is said and what helps, in a few sentences.
+    pub fn explanation(self) -> &'static str {
+        match self.words() {
+            Words::Here(_, why) => why,
+            Words::Rule(name) => &Rule::named(name).explanation,
+        }
+    }
 }
 
 codes! {
@@ -98,7 +132,7 @@ codes! {
     TargetLimit = "LL0321", "beyond a limit of the target",
         "The module is valid, but it exceeds a limit that the profile of `--target` states. Long names are shortened by `--name-map short`.";
     ProfileInvalid = "LL0322", "an engine profile that cannot be read",
-        "A profile is a TOML file with `features` and, where the engine has them, `max-name-length`, `max-params`, `max-functions`, `max-memories`, `max-memory-pages`, `max-tables` and `reentrant`. Other keys are refused, since a misspelt limit would not be kept.";
+        "A profile is a TOML file with `features` and, where the engine has them, `max-name-length`, `max-params`, `max-functions`, `max-memories`, `max-memory-pages`, `max-tables`, `max-table-elements`, `max-data`, `max-stack` and `reentrant`. Other keys are refused, since a misspelt limit would not be kept.";
     NameMapInvalid = "LL0323", "a name map that does not fit",
         "A name map is a TOML file with the tables `imports` (`\"module field\" = \"module field\"`) and `exports` (`\"name\" = \"name\"`). Every full name must be one of the module's, and no two may be given the same name. With `cm32p2`, every name must be one that the world implies.";
     MemoriesApart = "LL0324", "memories that cannot become one",
@@ -108,27 +142,42 @@ codes! {
     AdapterEntangled = "LL0331", "the preview1 adapter cannot be stripped",
         "Without its adapter the component would not do the same. Either something else of the component needs the adapter, or what stands in its place is not one: it is virtualised, stubbed out, was run before the component was made (a snapshot), or supplies functions that preview1 does not have. Link without `--wasi preview1`.";
 
-    // 04: check
-    ImportMissing = "LL0401", "an import that the host does not provide",
-        "The module imports a function from a known interface, but the target has no function of that name.";
-    SignatureMismatch = "LL0402", "an import with a different signature",
-        "The name is provided but with another core signature. The module would be refused at instantiation, or trap at the first call on engines that check late.";
-    UnknownModule = "LL0403", "an import from an unknown interface",
-        "Nothing in the target is called like this.";
-    VersionNewer = "LL0404", "an import newer than the host",
-        "The module was built against a newer version of the interface than the target provides.";
-    VersionDiffers = "LL0405", "an import of another version",
-        "The module imports a version of an interface that the target does not have by that name. An engine that matches names as strings needs an alias; a component runtime would match it by its semver track.";
-    DropMissing = "LL0406", "a resource drop that the host does not provide",
-        "Resources are freed through `[resource-drop]…`, which is an import like any other and is easily forgotten.";
-    WrongKind = "LL0407", "an import of another kind",
-        "The target provides a function, but the module imports a memory, table, global or tag.";
-    ExportMissing = "LL0408", "an export that the world requires is missing",
-        "The host would call this function and not find it.";
-    ExportSignature = "LL0409", "an export with a different signature",
-        "The exported function has another core signature than the world requires.";
-    SupportMissing = "LL0410", "memory or realloc is missing",
-        "Functions that pass strings or lists need the exported `memory`, and those that return them to the guest need `cabi_realloc`.";
+    // 04: check. The words of the rules stand in `src/check/rules`, a file each.
+    ImportMissing = "LL0401", rule "import-missing";
+    SignatureMismatch = "LL0402", rule "signature-mismatch";
+    UnknownModule = "LL0403", rule "unknown-interface";
+    VersionNewer = "LL0404", rule "version-newer";
+    VersionDiffers = "LL0405", rule "version-differs";
+    DropMissing = "LL0406", rule "drop-missing";
+    WrongKind = "LL0407", rule "wrong-kind";
+    ExportMissing = "LL0408", rule "export-missing";
+    ExportSignature = "LL0409", rule "export-signature";
+    SupportMissing = "LL0410", rule "support-missing";
+    SinceLater = "LL0411", rule "since-later";
+    SupportType = "LL0412", rule "support-type";
+    GateOff = "LL0413", rule "gate-off";
+    UnstableUsed = "LL0414", rule "unstable-used";
+    ExportVersion = "LL0415", rule "export-version";
+    PostReturnOrphan = "LL0416", rule "post-return-orphan";
+    PostReturnSignature = "LL0417", rule "post-return-signature";
+    OldSnapshot = "LL0418", rule "old-snapshot";
+    BuildTargetNames = "LL0419", rule "build-target-names";
+    Preview1Left = "LL0420", rule "preview1-left";
+    AdapterLeft = "LL0421", rule "adapter-left";
+    ReentrancyNeeded = "LL0422", rule "reentrancy-needed";
+    FeatureLacking = "LL0423", rule "feature-lacking";
+    TwoMemories = "LL0424", rule "two-memories";
+    SharedMemory = "LL0425", rule "shared-memory";
+    NameTooLong = "LL0426", rule "name-too-long";
+    TooManyParams = "LL0427", rule "too-many-params";
+    TooManyFunctions = "LL0428", rule "too-many-functions";
+    MemoryBudget = "LL0429", rule "memory-budget";
+    TableBudget = "LL0430", rule "table-budget";
+    StackBudget = "LL0431", rule "stack-budget";
+    DataBudget = "LL0432", rule "data-budget";
+    StartCallsImports = "LL0433", rule "start-calls-imports";
+    BaselineInvalid = "LL0434", "a baseline that cannot be read",
+        "A baseline is a JSON file that `lowlift check --write-baseline` writes: `version` and `findings`, each with `rule`, `module` and `subject`. Write it anew.";
 
     // 05: WIT and WITX
     WitParse = "LL0501", "the WIT does not parse",
@@ -219,8 +268,11 @@ impl fmt::Display for Code {
 }
 
 impl Code {
-    /// Finds a code by what the user typed: `LL0203`, `ll0203` or `0203`.
+    /// Finds a code by what the user typed: `LL0203`, `ll0203`, `0203`, or the name of a rule.
     pub fn find(text: &str) -> Option<Code> {
+        if let Some(rule) = Rule::find(text) {
+            return Some(rule.code);
+        }
         let text = text.to_ascii_uppercase();
         let wanted = text.strip_prefix("LL").unwrap_or(&text);
         Code::ALL.iter().copied().find(|code| &code.id()[2..] == wanted)

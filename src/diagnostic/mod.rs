@@ -1,20 +1,19 @@
-//! What lowlift says: a code, a message, a place, facts, hints; as text, JSON, SARIF or JUnit.
+//! What lowlift says: a code, a message, a place, facts, hints; as text or JSON.
 //!
 //! Every error below `cli` is a [`Diagnostic`]. Messages quote untrusted names, so rendering escapes control characters.
 
 mod code;
-mod junit;
 mod panics;
 mod render;
-mod sarif;
+mod rule;
 
 pub use code::Code;
-pub use junit::to_junit;
 pub use panics::panic_is_expected;
 pub(crate) use panics::quietly;
 pub(crate) use render::printable;
 pub use render::{Color, to_json, to_text};
-pub use sarif::to_sarif;
+pub(crate) use rule::fill;
+pub use rule::{Level, Rule};
 
 use std::fmt;
 use std::ops::Range;

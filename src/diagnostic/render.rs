@@ -79,7 +79,7 @@ pub fn to_json(diagnostic: &Diagnostic) -> Value {
 }
 
 /// Line and column of a place in a text, counted from 1.
-pub(super) fn line_and_column(place: &Place) -> Option<(usize, usize)> {
+fn line_and_column(place: &Place) -> Option<(usize, usize)> {
     let Place::Text { source, span, .. } = place else { return None };
     let before = &source[..clamp(source, span).start];
     let line = before.matches('\n').count() + 1;

@@ -25,6 +25,7 @@ mod verify;
 mod written;
 
 pub use lower::{Lowered, lower};
+pub(crate) use lower::{View, feature, mnemonic};
 pub use merge::Dropped;
 pub use names::{ExportEntry, ImportEntry, NameFile, NameMap, NameTable};
 pub use report::{Floor, Report};

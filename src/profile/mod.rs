@@ -40,6 +40,12 @@ pub struct Limits {
     pub memory_pages: Option<u32>,
     /// Tables, imported ones included.
     pub tables: Option<u32>,
+    /// Elements that a table has at the start.
+    pub table_elements: Option<u32>,
+    /// Bytes of all data segments together.
+    pub data: Option<u32>,
+    /// Bytes of the stack that the guest keeps in its memory, as toolchains set it up.
+    pub stack: Option<u32>,
 }
 
 macro_rules! built_in {

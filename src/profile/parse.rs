@@ -19,6 +19,9 @@ struct File {
     max_memories: Option<u32>,
     max_memory_pages: Option<u32>,
     max_tables: Option<u32>,
+    max_table_elements: Option<u32>,
+    max_data: Option<u32>,
+    max_stack: Option<u32>,
     #[serde(default = "yes")]
     reentrant: bool,
 }
@@ -49,6 +52,9 @@ impl Profile {
             memories: file.max_memories,
             memory_pages: file.max_memory_pages,
             tables: file.max_tables,
+            table_elements: file.max_table_elements,
+            data: file.max_data,
+            stack: file.max_stack,
         };
         Ok(Profile { name: path.to_owned(), features, limits, reentrant: file.reentrant })
     }

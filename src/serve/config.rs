@@ -92,6 +92,9 @@ struct File {
     limits: LimitsFile,
     #[serde(default)]
     route: Vec<RouteFile>,
+    /// Read by `lowlift check`.
+    #[serde(rename = "check")]
+    _check: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 mod adapt;
 mod cache;
 mod cgi;
+mod check;
 mod cli;
 mod diff;
 mod echo;

@@ -73,6 +73,7 @@ fn the_published_schemas_are_fresh() {
         (schema::<Model>(), "docs/abi.schema.json"),
         (schema::<Sheet>(), "docs/layout.schema.json"),
         (schema::<Report>(), "docs/link.schema.json"),
+        (schema::<lowlift::check::Sheet>(), "docs/check.schema.json"),
     ] {
         golden(&root(path), &format!("{schema:#}\n"));
     }

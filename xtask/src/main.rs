@@ -7,6 +7,7 @@ mod fuzz;
 mod guests;
 mod paths;
 mod preview1;
+mod reports;
 mod run;
 mod soak;
 mod table;
@@ -43,6 +44,8 @@ enum Task {
     FuzzLink(fuzz::FuzzArgs),
     /// Load `lowlift serve` with good and hostile guests and clients, and look for wrong answers and leaks.
     Soak(soak::SoakArgs),
+    /// Have SARIF, JUnit, the GitHub Action and the hooks read by others; needs python3, npm and network.
+    Reports,
     /// Have the `wiggle` crate compile the WITX of WASI; needs network for that crate.
     Wiggle,
     /// The native server that `bench` compares with; it ends when its stdin does.
@@ -69,6 +72,7 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::Preview1(args)) => preview1::preview1(&Paths::find()?, &args),
         Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
         Some(Task::Soak(args)) => soak::soak(&Paths::find()?, &args),
+        Some(Task::Reports) => reports::reports(&Paths::find()?),
         Some(Task::Wiggle) => wiggle::wiggle(&Paths::find()?),
         Some(Task::NativeHello) => bench::native_hello(),
     }

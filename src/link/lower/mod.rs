@@ -33,7 +33,8 @@ mod view;
 mod write;
 
 pub(super) use limits::check as check_limits;
-pub(super) use view::View;
+pub(crate) use ops::{feature, mnemonic};
+pub(crate) use view::View;
 
 use super::report::Floor;
 use crate::diagnostic::{Code, Diagnostic, Result};

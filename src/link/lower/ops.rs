@@ -22,7 +22,7 @@ pub(super) fn proposal(op: &Operator<'_>) -> Option<&'static str> {
 }
 
 /// The instruction as the text format writes it.
-pub(super) fn mnemonic(op: &Operator<'_>) -> String {
+pub(crate) fn mnemonic(op: &Operator<'_>) -> String {
     let name = entry(op).1;
     let name = name.strip_prefix("visit_").unwrap_or(name);
     let Some((first, rest)) = name.split_once('_') else { return name.to_owned() };
@@ -40,7 +40,7 @@ pub(super) fn mnemonic(op: &Operator<'_>) -> String {
 }
 
 /// The feature that an instruction needs, whatever its operands are.
-pub(super) fn feature(op: &Operator<'_>) -> WasmFeatures {
+pub(crate) fn feature(op: &Operator<'_>) -> WasmFeatures {
     match proposal(op) {
         None => WasmFeatures::empty(),
         Some("sign_extension") => WasmFeatures::SIGN_EXTENSION,

@@ -11,36 +11,36 @@ use wasmparser::{
 
 /// A validated module, borrowed from its bytes.
 #[derive(Default)]
-pub(in super::super) struct View<'a> {
-    pub(super) type_section: Option<TypeSectionReader<'a>>,
+pub(crate) struct View<'a> {
+    pub(crate) type_section: Option<TypeSectionReader<'a>>,
     /// One per type; none for what is no plain function type.
-    pub(super) types: Vec<Option<FuncType>>,
-    pub(in super::super) imports: Vec<Import<'a>>,
+    pub(crate) types: Vec<Option<FuncType>>,
+    pub(crate) imports: Vec<Import<'a>>,
     /// Type of every function, imported ones first.
-    pub(super) funcs: Vec<u32>,
-    pub(super) imported_funcs: usize,
+    pub(crate) funcs: Vec<u32>,
+    pub(crate) imported_funcs: usize,
     /// Defined tables.
-    pub(super) tables: Vec<Table<'a>>,
+    pub(crate) tables: Vec<Table<'a>>,
     /// Types of all tables, imported ones first; the same for memories.
-    pub(super) table_types: Vec<TableType>,
-    pub(super) memories: Vec<MemoryType>,
-    pub(super) imported_memories: usize,
-    pub(super) globals: Vec<Global<'a>>,
-    pub(super) imported_globals: usize,
-    pub(super) tags: Vec<TagType>,
-    pub(in super::super) exports: Vec<Export<'a>>,
-    pub(super) start: Option<u32>,
-    pub(super) elements: Vec<Element<'a>>,
-    pub(super) data_count: bool,
-    pub(super) bodies: Vec<FunctionBody<'a>>,
-    pub(super) data: Vec<Data<'a>>,
+    pub(crate) table_types: Vec<TableType>,
+    pub(crate) memories: Vec<MemoryType>,
+    pub(crate) imported_memories: usize,
+    pub(crate) globals: Vec<Global<'a>>,
+    pub(crate) imported_globals: usize,
+    pub(crate) tags: Vec<TagType>,
+    pub(crate) exports: Vec<Export<'a>>,
+    pub(crate) start: Option<u32>,
+    pub(crate) elements: Vec<Element<'a>>,
+    pub(crate) data_count: bool,
+    pub(crate) bodies: Vec<FunctionBody<'a>>,
+    pub(crate) data: Vec<Data<'a>>,
     /// Name and contents.
-    pub(super) customs: Vec<(&'a str, &'a [u8])>,
+    pub(crate) customs: Vec<(&'a str, &'a [u8])>,
     names: HashMap<u32, &'a str>,
 }
 
 impl<'a> View<'a> {
-    pub(in super::super) fn parse(wasm: &'a [u8]) -> Result<View<'a>> {
+    pub(crate) fn parse(wasm: &'a [u8]) -> Result<View<'a>> {
         let mut view = View::default();
         for payload in Parser::new(0).parse_all(wasm) {
             view.payload(payload.map_err(invalid)?)?;
@@ -116,31 +116,38 @@ impl<'a> View<'a> {
     }
 
     /// The type of a function, if it is a plain one.
-    pub(in super::super) fn func_type(&self, func: u32) -> Option<&FuncType> {
+    pub(crate) fn func_type(&self, func: u32) -> Option<&FuncType> {
         self.plain_type(*self.funcs.get(func as usize)?)
     }
 
     /// A type by its index, if it is a plain function type.
-    pub(in super::super) fn plain_type(&self, ty: u32) -> Option<&FuncType> {
+    pub(crate) fn plain_type(&self, ty: u32) -> Option<&FuncType> {
         self.types.get(ty as usize)?.as_ref()
     }
 
     /// The first of each type's parameters and results that is no number.
-    pub(super) fn odd_values(&self) -> Vec<Option<ValType>> {
+    pub(crate) fn odd_values(&self) -> Vec<Option<ValType>> {
         let odd = |ty: &FuncType| ty.params().iter().chain(ty.results()).find(|ty| !is_number(ty)).copied();
         self.types.iter().map(|ty| ty.as_ref().and_then(odd)).collect()
     }
 
     /// How a message calls a function: `` `name` (function 3) ``, or without the name.
-    pub(super) fn call(&self, func: u32) -> String {
+    pub(crate) fn call(&self, func: u32) -> String {
         match self.names.get(&func) {
             Some(name) => format!("`{}` (function {func})", name.chars().take(80).collect::<String>()),
             None => format!("function {func}"),
         }
     }
 
+    /// Names of functions, in the order of their indices.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
+        let mut names: Vec<(u32, &'a str)> = self.names.iter().map(|(&func, &name)| (func, name)).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name)
+    }
+
     /// How much of a data segment there is for `memory.init`: an active one is gone before any code runs.
-    pub(super) fn left(&self, segment: u32) -> u32 {
+    pub(crate) fn left(&self, segment: u32) -> u32 {
         match self.data.get(segment as usize) {
             Some(Data { kind: DataKind::Passive, data, .. }) => u32::try_from(data.len()).unwrap_or(u32::MAX),
             _ => 0,
@@ -148,12 +155,12 @@ impl<'a> View<'a> {
     }
 
     /// Whether the host reaches a table.
-    pub(super) fn shares_table(&self) -> bool {
+    pub(crate) fn shares_table(&self) -> bool {
         self.table_types.len() > self.tables.len() || self.exports.iter().any(|e| e.kind == ExternalKind::Table)
     }
 
     /// Functions that segments name, and that may thus be called by their type.
-    pub(super) fn in_segments(&self) -> HashSet<u32> {
+    pub(crate) fn in_segments(&self) -> HashSet<u32> {
         let mut funcs = HashSet::new();
         for element in &self.elements {
             match &element.items {
@@ -182,6 +189,6 @@ fn collect<'a, T: wasmparser::FromReader<'a>>(
 }
 
 /// A module that was validated and does not parse is none that was validated.
-pub(super) fn invalid(error: BinaryReaderError) -> Box<Diagnostic> {
+pub(crate) fn invalid(error: BinaryReaderError) -> Box<Diagnostic> {
     Diagnostic::invalid_wasm(&error)
 }

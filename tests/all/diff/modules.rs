@@ -117,7 +117,7 @@ fn a_host_by_canonical_versions_is_known_by_its_track() {
         );
         let survey = survey(&wat::parse_str(text).expect("valid text")).expect("a module");
         let checked = lowlift::check::check(&survey, &target);
-        (checked.failed(), checked.findings.iter().map(|f| f.code.id()).collect::<Vec<_>>())
+        (checked.failed(), checked.findings.iter().map(|f| f.code().id()).collect::<Vec<_>>())
     };
     assert_eq!(codes("0.2"), (false, vec![]));
     assert_eq!(codes("0.2.3"), (false, vec!["LL0405"]));

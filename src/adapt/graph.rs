@@ -33,7 +33,7 @@ struct Body {
     /// Types of its indirect calls; none where it calls by a reference of unknown type.
     indirect: BTreeSet<Option<u32>>,
     /// It has no way to return.
-    traps: bool,
+    never_returns: bool,
 }
 
 /// What a function reaches, of the imports.
@@ -178,13 +178,13 @@ impl Graph {
                 _ => last = false,
             }
         }
-        out.traps = last && !branches;
+        out.never_returns = last && !branches;
         Ok(out)
     }
 
-    /// Whether a function does nothing but trap in the end.
-    pub(super) fn traps(&self, func: u32) -> bool {
-        (func as usize).checked_sub(self.imports.len()).is_some_and(|i| self.bodies.get(i).is_some_and(|b| b.traps))
+    /// Whether a function surely never returns: it ends in a trap, and nothing leaves it before.
+    pub(super) fn never_returns(&self, func: u32) -> bool {
+        (func as usize).checked_sub(self.imports.len()).is_some_and(|i| self.bodies.get(i).is_some_and(|b| b.never_returns))
     }
 
     /// What `func` reaches.

@@ -53,8 +53,8 @@ pub struct FunctionUsed {
     pub name: String,
     /// Whether the module imports it.
     pub imported: bool,
-    /// Whether it does nothing but trap.
-    pub traps: bool,
+    /// Whether it never returns: it ends the program, or traps after a word on standard error.
+    pub never_returns: bool,
     /// The functions of WASI that it reaches, sorted.
     pub calls: Vec<Call>,
 }
@@ -162,9 +162,9 @@ impl Report {
             writeln!(out, "\nfunctions of the adapter and what they call:")?;
         }
         for function in &self.functions {
-            let traps = if function.traps { ": always traps" } else { "" };
+            let never = if function.never_returns { ": never returns" } else { "" };
             let role = if function.imported { "" } else { " (of the adapter itself)" };
-            writeln!(out, "  {}{role}{traps}", function.name)?;
+            writeln!(out, "  {}{role}{never}", function.name)?;
             for call in &function.calls {
                 let table = if call.through_table { " (through a table)" } else { "" };
                 writeln!(out, "    {} {}{table}", call.interface, call.function)?;
@@ -185,15 +185,15 @@ impl Report {
 fn functions(graph: &Graph, survey: &Survey, imported: &BTreeMap<Track, &str>) -> Vec<FunctionUsed> {
     let wanted: BTreeSet<&str> = survey.imported_from(PREVIEW1).collect();
     let used = graph.exports.iter().filter(|(name, _)| wanted.contains(name.as_str()) || name.contains(['#']) || name.starts_with("cabi_"));
-    let of_exports = used.map(|(name, func)| (name.clone(), graph.traps(*func), graph.reach(*func)));
+    let of_exports = used.map(|(name, func)| (name.clone(), graph.never_returns(*func), graph.reach(*func)));
     let at_start = [("start".to_owned(), false, graph.reach_of_start())];
     let at_start = at_start.into_iter().filter(|(_, _, reach)| *reach != Reach::default());
     let mut out: Vec<FunctionUsed> = at_start
         .chain(of_exports)
-        .map(|(name, traps, reach)| FunctionUsed {
+        .map(|(name, never_returns, reach)| FunctionUsed {
             imported: wanted.contains(name.as_str()),
             name,
-            traps,
+            never_returns,
             calls: calls(graph, &reach, imported),
         })
         .collect();

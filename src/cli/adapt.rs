@@ -65,7 +65,9 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let options = args.options(loaded.as_ref())?;
     let place = |e: Box<Diagnostic>| {
         let what = survey(&input.bytes).map_or_else(|_| "core module".to_owned(), |survey| survey.describe());
-        e.in_file(&input.name, what)
+        let mut e = e.in_file(&input.name, what);
+        e.others.iter_mut().for_each(|other| other.place.clone_from(&e.place));
+        e
     };
     let done = adapt(&input.bytes, &options).map_err(place)?;
     args.output.wasm(&done.adapted.component)?;

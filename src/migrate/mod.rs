@@ -67,7 +67,7 @@ fn component(path: &str, bytes: &[u8]) -> Outcome {
     examined.attempt("link --wasi preview1", preview1.as_ref().map(|l| l.wasm.len()).map_err(|e| &**e));
     if let Ok(surveyed) = survey(&linked.wasm) {
         examined.imports = imports(&surveyed);
-        examined.toolchain = surveyed.producers;
+        examined.toolchain = toolchain(&surveyed);
     }
     examined.exports = exported(&linked);
     examined.verdict = Verdict::Link;
@@ -97,7 +97,7 @@ fn module(path: &str, bytes: &[u8]) -> Outcome {
             return (examined, None);
         }
     };
-    examined.toolchain.clone_from(&surveyed.producers);
+    examined.toolchain = toolchain(&surveyed);
     examined.imports = imports(&surveyed);
     examined.exports = surveyed.exports.keys().cloned().collect();
     examined.what = what(&examined.exports);
@@ -181,6 +181,12 @@ fn runs(survey: &Survey) -> bool {
     let known = |name: &str| adapt::snapshot0::FUNCTIONS.iter().any(|f| f.name == name) || name == "sock_accept";
     matches!(survey.exports.get("_start"), Some(Item::Func(_)))
         && survey.imports.iter().all(|(name, _)| [PREVIEW1, SNAPSHOT0].contains(&name.module.as_str()) && known(&name.name))
+}
+
+/// Languages and tools, without the mark that linking left.
+fn toolchain(survey: &Survey) -> Vec<String> {
+    let own = concat!("lowlift ", env!("CARGO_PKG_VERSION"));
+    survey.producers.iter().map(|p| p.trim().to_owned()).filter(|p| p != own).collect()
 }
 
 /// In a few words, by what it exports.

@@ -1,6 +1,7 @@
 //! One test program, so that the engines are linked once. Each module is named after what it judges.
 
 mod adapt;
+mod adapt_report;
 mod cache;
 mod cgi;
 mod cli;
@@ -29,6 +30,7 @@ mod link_dead;
 mod link_handles;
 mod lower;
 mod lower_random;
+mod migrate;
 mod oracle;
 mod preview1;
 mod preview1_native;
@@ -40,6 +42,7 @@ mod serve;
 mod served;
 mod single;
 mod single_random;
+mod snapshot0;
 mod sockets;
 mod targets;
 mod terminals;

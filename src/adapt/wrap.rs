@@ -8,7 +8,7 @@ use super::stub::{Stubbed, stub};
 use super::suspect::{Suspicion, suspicion};
 use super::survey::{PREVIEW1, Survey, survey};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
-use crate::wit::{Gates, built_in};
+use crate::wit::{Gates, built_in, refuse_cycles};
 use std::borrow::Cow;
 use wasmparser::{Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding};
@@ -62,7 +62,11 @@ pub fn adapt(module: &[u8], options: &Options<'_>) -> Result<Adaptation> {
         bytes = Cow::Owned(embed(bytes.into_owned(), &given, resolve, world)?);
     }
     let surveyed = survey(&bytes)?;
+    refuse_cycles(&bytes)?;
     let adapter = choose(&surveyed, options.adapter.clone())?;
+    if let Some(Adapter::Own(bytes)) = &adapter {
+        refuse_cycles(bytes).map_err(|e| e.fact("in", "the adapter"))?;
+    }
     let adapter_survey = adapter.as_ref().map(|a| survey(a.bytes())).transpose()?;
     known(options, &surveyed, adapter_survey.as_ref())?;
     let (module_bytes, mut stubbed) = stub(&bytes, &surveyed, &options.stub)?;

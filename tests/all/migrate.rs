@@ -57,7 +57,7 @@ fn pages_hold_no_markup_of_their_input() {
     let module = format!(
         r#"(module (import "wasi_snapshot_preview1" "<b>" (func)) (func (export "</style>{}"))
           (@producers (language "<i>" "&amp;")))"#,
-        hostile.replace('"', "\\22").replace('\'', "\\27")
+        hostile.replace('"', "\\22").replace('\u{1b}', "\\1b").replace('\u{202e}', "\\u{202e}")
     );
     let mut report = Report::default();
     let bytes = wat::parse_str(module).expect("text");

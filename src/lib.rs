@@ -2,7 +2,7 @@
 //!
 //! The rooms, in the order in which data flows: [`wit`] loads WIT, [`abi`] holds the canonical-ABI table that everyone
 //! reads, [`layout`] draws it, [`witx`] derives WITX, [`adapt`] wraps preview1 modules, [`link`] lowers components to one
-//! core module, [`check`] compares modules with what a host provides, [`engine`], [`host`] and [`serve`] run them. [`cli`]
+//! core module, [`migrate`] tries both and says which way leads on, [`check`] compares modules with what a host provides, [`engine`], [`host`] and [`serve`] run them. [`cli`]
 //! is the only room that touches files. `docs/architecture.md` has a paragraph on each.
 
 pub mod abi;
@@ -17,6 +17,7 @@ pub mod engine;
 pub mod host;
 pub mod layout;
 pub mod link;
+pub mod migrate;
 pub mod profile;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -1,11 +1,17 @@
 //! Which adapter fits a module, or why none does.
 
-use super::survey::{Item, PREVIEW1, Survey};
+use super::foreign::Foreign;
+use super::snapshot0;
+use super::survey::{PREVIEW1, SNAPSHOT0, Survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
+use std::collections::BTreeSet;
 use wasi_preview1_component_adapter_provider as provider;
 
 /// The version of the published crate that carries the adapters.
 const ADAPTER_VERSION: &str = "48.0.8";
+
+/// Under this name an adapter imports from the module that it serves.
+const MAIN: &str = "__main_module__";
 
 /// A preview1 adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,95 +69,101 @@ impl Adapter {
 /// `wanted` is the user's own choice, which must fit. Refusals have codes of the 02 group.
 pub fn choose(survey: &Survey, wanted: Option<Adapter>) -> Result<Option<Adapter>> {
     recognise(survey)?;
+    let needed = [PREVIEW1, SNAPSHOT0].into_iter().any(|module| survey.imported_from(module).next().is_some());
     let has_start = survey.exports.contains_key("_start");
-    if survey.imported_from(PREVIEW1).next().is_none() && wanted.is_none() {
-        if survey.has_component_type {
-            return Ok(None);
-        }
-        return Err(Diagnostic::new(Code::NothingToAdapt, "the module imports nothing from preview1")
-            .hint("bind it to a WIT world (`wit-bindgen`) if it should be a component"));
+    let chosen = match wanted {
+        None if !needed && survey.has_component_type => return Ok(None),
+        None if !needed => return Err(nothing(survey)),
+        Some(adapter) => adapter,
+        None if has_start => Adapter::Command,
+        None if survey.exports.keys().any(|e| e.starts_with("wasi:http/incoming-handler@")) => Adapter::Proxy,
+        None => Adapter::Reactor,
+    };
+    fits(survey, &chosen)?;
+    Ok(Some(chosen))
+}
+
+fn nothing(survey: &Survey) -> Box<Diagnostic> {
+    let interfaces: BTreeSet<&str> =
+        survey.imports.iter().map(|(name, _)| name.module.as_str()).filter(|m| is_wit_name(m)).collect();
+    if interfaces.is_empty() {
+        return Diagnostic::new(Code::NothingToAdapt, "the module imports nothing from preview1")
+            .hint("bind it to a WIT world (`wit-bindgen`) if it should be a component")
+            .hint("where it follows the names of the canonical ABI already, name the world: `--wit DIR --world NAME`");
     }
-    match wanted {
-        Some(Adapter::Command) if !has_start => Err(Diagnostic::new(
-            Code::WrongAdapter,
-            "the command adapter calls `_start`, which the module does not export",
-        )
-        .hint("`--adapter reactor`, or leave `--adapter` away")),
-        Some(adapter @ (Adapter::Reactor | Adapter::Proxy)) if has_start => Err(Diagnostic::new(
+    Diagnostic::new(Code::NothingToAdapt, "the module imports WIT interfaces and carries no types of them")
+        .fact("imports", list(interfaces))
+        .hint("name the world that it was built for: `--wit DIR --world NAME`")
+}
+
+/// Refuses an adapter with which the component could not be built, or would export nothing.
+fn fits(survey: &Survey, adapter: &Adapter) -> Result<()> {
+    let surveyed = super::survey(adapter.bytes()).map_err(|e| e.fact("in", "the adapter"))?;
+    let is_preview1 = |name: &&String| {
+        name.as_str() == "sock_accept" || snapshot0::FUNCTIONS.iter().any(|f| f.name == name.as_str())
+    };
+    if !surveyed.exports.keys().any(|name| is_preview1(&name)) {
+        return Err(Diagnostic::new(Code::NotAnAdapter, "the adapter exports no preview1 function")
+            .fact("exports", list(surveyed.exports.keys().map(String::as_str))));
+    }
+    if !surveyed.has_component_type {
+        return Err(Diagnostic::new(Code::NotAnAdapter, "the adapter carries no types of what it imports")
+            .hint("an adapter is built with `wit-bindgen`, which embeds them as a `component-type` section"));
+    }
+    let of_main: Vec<&str> = surveyed.imported_from(MAIN).filter(|name| *name != "cabi_realloc").collect();
+    let (has_start, starts) = (survey.exports.contains_key("_start"), of_main.contains(&"_start"));
+    if has_start && !starts {
+        return Err(Diagnostic::new(
             Code::WrongAdapter,
             format!(
                 "the {} adapter never calls `_start`, which the module exports: the component would export nothing",
                 adapter.name()
             ),
         )
-        .hint("`--adapter command`, or leave `--adapter` away")),
-        Some(Adapter::Own(bytes)) => {
-            let own = super::survey(&bytes).map_err(|e| e.fact("in", "the adapter"))?;
-            if own.exports.contains_key("fd_write") || own.exports.contains_key("proc_exit") {
-                return Ok(Some(Adapter::Own(bytes)));
-            }
-            Err(Diagnostic::new(Code::NotAnAdapter, "the adapter exports no preview1 function")
-                .fact("exports", list(own.exports.keys().map(String::as_str))))
-        }
-        Some(adapter) => Ok(Some(adapter)),
-        None if has_start => Ok(Some(Adapter::Command)),
-        None if survey.exports.keys().any(|e| e.starts_with("wasi:http/incoming-handler@")) => Ok(Some(Adapter::Proxy)),
-        None => Ok(Some(Adapter::Reactor)),
+        .hint("`--adapter command`, or leave `--adapter` away"));
     }
+    if starts && !has_start {
+        let text = format!("the {} adapter calls `_start`, which the module does not export", adapter.name());
+        return Err(Diagnostic::new(Code::WrongAdapter, text).hint("`--adapter reactor`, or leave `--adapter` away"));
+    }
+    if let Some(missing) = of_main.iter().find(|name| !survey.exports.contains_key(**name)) {
+        let text = format!("the {} adapter calls `{missing}`, which the module does not export", adapter.name());
+        return Err(Diagnostic::new(Code::WrongAdapter, text).fact("calls", list(of_main)));
+    }
+    let imported = [PREVIEW1, SNAPSHOT0].into_iter().flat_map(|module| survey.imported_from(module));
+    let missing: BTreeSet<&str> = imported.filter(|name| !surveyed.exports.contains_key(*name)).collect();
+    if !missing.is_empty() {
+        let text = format!("the {} adapter has not all functions that the module imports", adapter.name());
+        let error = Diagnostic::new(Code::WrongAdapter, text).fact("missing", list(missing));
+        return Err(error.hint("preview1 has no others: they are a runtime's own, and only that runtime has them"));
+    }
+    Ok(())
 }
 
 /// Modules of other worlds, each answered with what would help.
-fn recognise(survey: &Survey) -> Result<()> {
-    let imports = |module: &str| survey.imported_from(module).next().is_some();
-    let shared = survey.imports.iter().any(|(_, item)| matches!(item, Item::Memory { shared: true }));
-    if imports("wasi") && survey.imported_from("wasi").any(|n| n == "thread-spawn") || shared {
-        return Err(Diagnostic::new(Code::Threads, "the module uses threads")
-            .hint("rebuild for `wasm32-wasip1` instead of `wasm32-wasip1-threads`"));
-    }
-    if imports("wasi_unstable") {
-        return Err(Diagnostic::new(
-            Code::SnapshotZero,
-            "the module imports from `wasi_unstable`, preview1's snapshot 0",
-        )
-        .fact("needs", list(survey.imported_from("wasi_unstable")))
-        .hint("rebuild it with a toolchain that targets `wasi_snapshot_preview1`"));
-    }
-    if survey.exports.contains_key("canonical_abi_realloc") || imports("canonical_abi") {
-        return Err(Diagnostic::new(
-            Code::OldAbi,
-            "the module speaks a canonical ABI that predates the component model",
-        )
-        .hint("regenerate its bindings with a current `wit-bindgen`"));
-    }
-    let foreign: Vec<&str> = {
-        let mut modules: Vec<&str> = survey
-            .imports
-            .iter()
-            .map(|(name, _)| name.module.as_str())
-            .filter(|m| *m != PREVIEW1 && !is_wit_name(m))
-            .collect();
-        modules.dedup();
-        modules
-    };
-    let Some(&first) = foreign.first() else { return Ok(()) };
-    if survey.has_component_type && first == "__main_module__" {
-        return Ok(());
-    }
-    let host = match first {
-        m if m.starts_with("__wbindgen") || m == "wbg" => "JavaScript glue of wasm-bindgen: rebuild without it",
-        "env" if survey.imported_from("env").any(|n| n.starts_with("emscripten_") || n.starts_with("invoke_")) => {
-            "Emscripten's JavaScript runtime: rebuild with `-sSTANDALONE_WASM` or wasi-sdk"
+pub(super) fn recognise(survey: &Survey) -> Result<()> {
+    let foreign = Foreign::of(survey);
+    if let Some((first, others)) = foreign.split_first() {
+        let mut error = Diagnostic::new(first.code, first.found);
+        let imports = first.imports(survey);
+        if !imports.is_empty() {
+            error = error.fact("needs", list(imports.iter().map(String::as_str)));
         }
-        "env" if survey.imported_from("env").any(|n| n == "abort") => {
-            "AssemblyScript's loader: rebuild with `--use abort=` or the wasi-shim"
+        if !others.is_empty() {
+            error = error.fact("also", list(others.iter().map(|f| f.name)));
         }
-        "napi" | "emnapi" => "Node's N-API: such modules need a JavaScript host",
-        m if m.starts_with("fastly_") => "Fastly's own host calls: use their WIT world",
-        _ => "a host of its own: describe these functions in WIT and bind the module to it",
-    };
+        return Err(error.hint(first.hint));
+    }
+    let unknown = survey.imports.iter().map(|(name, _)| name.module.as_str()).find(|module| !is_known(survey, module));
+    let Some(first) = unknown else { return Ok(()) };
     Err(Diagnostic::new(Code::ForeignImport, format!("no adapter supplies `{first}`"))
         .fact("needs", list(survey.imported_from(first)))
-        .hint(format!("this looks like {host}")))
+        .hint("this looks like a host of its own: describe these functions in WIT and bind the module to it"))
+}
+
+fn is_known(survey: &Survey, module: &str) -> bool {
+    let bound = survey.has_component_type;
+    [PREVIEW1, SNAPSHOT0].contains(&module) || is_wit_name(module) || bound && (module == MAIN || !module.contains('.') && module != "env")
 }
 
 /// Import modules that a component type can describe.
@@ -160,7 +172,7 @@ fn is_wit_name(module: &str) -> bool {
 }
 
 /// Names for a message: at most eight of them.
-fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     match names.len() {
         0 => "nothing".to_owned(),

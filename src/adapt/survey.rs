@@ -8,6 +8,9 @@ use wasmparser::{Parser, Payload, TypeRef, Validator, WasmFeatures};
 /// The import module of preview1.
 pub const PREVIEW1: &str = "wasi_snapshot_preview1";
 
+/// The import module of snapshot 0, the release before it.
+pub const SNAPSHOT0: &str = "wasi_unstable";
+
 /// What an item at the boundary of a module is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
@@ -50,6 +53,10 @@ pub struct Survey {
     pub has_component_type: bool,
     /// Languages and tools from the `producers` section.
     pub producers: Vec<String>,
+    /// Names of the other custom sections, in order.
+    pub sections: Vec<String>,
+    /// The first memory, imported or not.
+    pub memory: Option<wasmparser::MemoryType>,
 }
 
 /// Validates a core module (with every proposal on) and surveys it.
@@ -71,13 +78,21 @@ pub fn survey(bytes: &[u8]) -> Result<Survey> {
                             let id = types.core_type_at_in_module(ty);
                             Item::Func(signature(&types[id]))
                         }
-                        TypeRef::Memory(ty) => Item::Memory { shared: ty.shared },
+                        TypeRef::Memory(ty) => {
+                            survey.memory.get_or_insert(ty);
+                            Item::Memory { shared: ty.shared }
+                        }
                         TypeRef::Table(_) => Item::Table,
                         TypeRef::Global(_) => Item::Global,
                         TypeRef::Tag(_) => Item::Tag,
                     };
                     let name = ImportName { module: import.module.to_owned(), name: import.name.to_owned() };
                     survey.imports.push((name, item));
+                }
+            }
+            Payload::MemorySection(section) => {
+                for memory in section {
+                    survey.memory.get_or_insert(memory.map_err(invalid)?);
                 }
             }
             Payload::ExportSection(section) => {
@@ -100,6 +115,7 @@ pub fn survey(bytes: &[u8]) -> Result<Survey> {
             }
             Payload::CustomSection(section) => {
                 survey.has_component_type |= section.name().starts_with("component-type");
+                survey.sections.push(section.name().to_owned());
                 if let wasmparser::KnownCustom::Producers(fields) = section.as_known() {
                     let values = fields.into_iter().flatten().flat_map(|f| f.values.into_iter().flatten());
                     survey.producers.extend(values.map(|v| format!("{} {}", v.name, v.version)));

@@ -15,6 +15,7 @@ mod grants;
 mod io;
 mod layout;
 mod link;
+mod migrate;
 mod repro;
 #[cfg(feature = "serve")]
 mod run;
@@ -42,6 +43,7 @@ Examples:
   lowlift witx wasi:http@0.2.12 --out-dir witx       WITX of a built-in package
   lowlift adapt app.wasm -o app.component.wasm       wrap a preview1 module
   lowlift link app.component.wasm -o app.core.wasm   lower a component to one core module
+  lowlift migrate build --apply                      which way leads on from preview1, tried
   lowlift check app.core.wasm --against wasi:http/proxy@0.2.12
   lowlift layout wasi:http/types.error-code          draw a type as it lies in memory
   lowlift diff wasi:http@0.2.0 wasi:http@0.2.12      what changed at the level of the core ABI
@@ -122,6 +124,7 @@ enum Verb {
     Witx(witx::Args),
     Adapt(adapt::Args),
     Link(link::Args),
+    Migrate(migrate::Args),
     Check(check::Args),
     Diff(diff::Args),
     Layout(layout::Args),
@@ -150,6 +153,7 @@ impl Verb {
         match self {
             Verb::Witx(_) | Verb::Diff(_) => &[Format::Text, Format::Json, Format::Markdown],
             Verb::Check(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Sarif, Format::Junit],
+            Verb::Migrate(_) => &[Format::Text, Format::Json, Format::Html],
             Verb::Layout(_) | Verb::Link(_) => &[Format::Text, Format::Json, Format::Svg, Format::Html],
             _ => &[Format::Text, Format::Json],
         }
@@ -215,6 +219,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Witx(args) => witx::run(&args, &shared),
         Verb::Adapt(args) => adapt::run(&args, &shared),
         Verb::Link(args) => link::run(&args, &shared),
+        Verb::Migrate(args) => migrate::run(&args, &shared),
         Verb::Check(args) => check::run(&args, &shared),
         Verb::Diff(args) => diff::run(&args, &shared),
         Verb::Layout(args) => layout::run(&args, &shared),

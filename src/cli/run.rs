@@ -6,7 +6,7 @@ use super::serve::{Spinner, engine, runtime};
 use super::standard::standard;
 use super::{Outcome, Run, Shared, io};
 use crate::abi::{Core, CoreSignature, Track};
-use crate::adapt::{FileKind, Item, Survey, survey};
+use crate::adapt::{FileKind, Item, Survey, snapshot0, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::engine::{EngineKind, Limits, LoadOptions, Task, load_with};
 use crate::host::{Config, State, Trap};
@@ -132,10 +132,13 @@ fn trapped(trap: &Trap) -> Box<Diagnostic> {
     }
 }
 
-/// The core module to run: a component is linked first.
+/// The core module to run: a component is linked first, a module of snapshot 0 translated.
 fn lowered(input: &io::Input, kind: FileKind, shared: &Shared) -> Result<Vec<u8>> {
     if kind == FileKind::Module {
-        return Ok(input.bytes.clone());
+        let survey = survey(&input.bytes).map_err(|e| e.in_file(&input.name, "core module"))?;
+        let place = |e: Box<Diagnostic>| e.in_file(&input.name, survey.describe());
+        let translated = snapshot0::translate(&input.bytes, &survey).map_err(place)?;
+        return Ok(translated.map_or_else(|| input.bytes.clone(), |t| t.wasm));
     }
     let linked = super::link::component(input, kind, Default::default())?;
     // Standard error is the program's.

@@ -94,7 +94,7 @@ codes! {
     WrongAdapter = "LL0204", "the adapter does not fit the module",
         "The command adapter calls `_start`; the reactor and proxy adapters never do. With the wrong one the component either cannot be built or silently exports nothing.";
     SnapshotZero = "LL0205", "imports from preview1's snapshot 0",
-        "`wasi_unstable` is the release before preview1 (snapshot 0). Its functions carry the same names, but some signatures and struct layouts differ (fd_seek, path_filestat and the event structs), so renaming it blindly is not sound. Rebuild with a toolchain that targets `wasi_snapshot_preview1`.";
+        "`wasi_unstable` is the release before preview1 (snapshot 0). Its functions are renamed where they are the same, and called through a function that lowlift adds where numbers or structs differ: fd_seek, fd_filestat_get, path_filestat_get, poll_oneoff. A function that snapshot 0 never had, or one of another signature, cannot be translated: rebuild with a toolchain that targets `wasi_snapshot_preview1`.";
     ForeignImport = "LL0206", "imports that no adapter supplies",
         "The module imports functions that are neither preview1 nor described by an embedded WIT world. Whoever built the module expected a host of its own (JavaScript glue, an SDK). Describe the functions in WIT and bind to it, or remove the calls.";
     CannotAdapt = "LL0207", "wrapping failed",
@@ -105,6 +105,20 @@ codes! {
         "The module was generated for a canonical ABI that predates the component model's release or for a JavaScript host. Regenerate its bindings with a current wit-bindgen.";
     NotAnAdapter = "LL0210", "the file is no preview1 adapter",
         "An adapter exports the preview1 functions (`fd_write` and so on). It is recognised by its exports, whatever the file is called.";
+    Denied = "LL0211", "an interface that was not to be imported",
+        "`--deny` names an interface that the component would import. The message says which import of the module pulls it in. Remove the call that needs it, or replace the interface with `--stub`.";
+    CannotStub = "LL0212", "an interface that cannot be stubbed out",
+        "`--stub` replaces the functions of an interface, but other imported interfaces have types of it in their functions, so that the component would import it still. Stub those too, or the package as a whole.";
+    BreaksUnderAdapter = "LL0213", "a guest that breaks under the preview1 adapter",
+        "The adapter keeps its state in a page of the module's memory, which it takes by `memory.grow`. Go, TinyGo and AssemblyScript have allocators that take this page for their own, and a memory that cannot grow has none to give. The component is valid, and traps or goes wrong when it runs. `lowlift run` and `lowlift serve` run such modules as they are; `lowlift link --wasi preview1` takes the adapter out of a component again.";
+    NothingExported = "LL0214", "a component that exports nothing",
+        "The module's exports are plain core functions, of which a component type says nothing, so that nobody can call the component. Name the WIT world that the module implements (`--wit`, `--world`), whose exports have names such as `ns:pkg/interface#function`.";
+    MigrateCut = "LL0215", "not everything was looked at",
+        "`lowlift migrate` bounds how many files it reads, how large they are together, and how deep folders are. Name the folders that matter one by one.";
+    OutputExists = "LL0216", "an output is there already",
+        "`lowlift migrate --apply` overwrites nothing unless told to by `--force`.";
+    NeedsRebuild = "LL0217", "a module that needs another build",
+        "Neither adapting nor linking gives something that runs: the findings say why, and what to build instead.";
 
     // 03: link
     SeveralMemories = "LL0301", "preview1 and several memories",

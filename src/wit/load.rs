@@ -122,6 +122,7 @@ fn decode(path: &str, bytes: &[u8]) -> Result<DecodedWasm> {
     wasmparser::Validator::new_with_features(features)
         .validate_all(bytes)
         .map_err(|e| Diagnostic::invalid_wasm(&e).in_file(path, ""))?;
+    super::refuse_cycles(bytes).map_err(|e| e.in_file(path, "WebAssembly"))?;
     quietly("decoding WIT", || wit_component::decode(bytes))?.map_err(|e| {
         Diagnostic::new(Code::TypeInformation, "no WIT can be read from this binary")
             .cause(e)

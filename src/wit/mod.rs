@@ -3,10 +3,12 @@
 //! Nothing here reads files: `cli` hands over [`Sources`].
 
 mod builtin;
+mod cycles;
 mod limits;
 mod load;
 mod mistakes;
 mod scan;
 
 pub use builtin::{built_in, built_in_packages};
+pub(crate) use cycles::refuse_cycles;
 pub use load::{Gates, Loaded, Sources, WitFile, load, select_world};

@@ -1,6 +1,7 @@
 //! One test program, so that the engines are linked once. Each module is named after what it judges.
 
 mod adapt;
+mod adapt_report;
 mod cache;
 mod cgi;
 mod check;
@@ -30,6 +31,7 @@ mod link_dead;
 mod link_handles;
 mod lower;
 mod lower_random;
+mod migrate;
 mod oracle;
 mod preview1;
 mod preview1_native;
@@ -41,6 +43,7 @@ mod serve;
 mod served;
 mod single;
 mod single_random;
+mod snapshot0;
 mod sockets;
 mod targets;
 mod terminals;

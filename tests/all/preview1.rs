@@ -5,7 +5,9 @@ mod host;
 mod p2;
 
 use crate::guest;
-use host::{Done, Given, NOTHING, PREVIEW1, instantiate, run_core};
+use host::{Done, PREVIEW1, instantiate, run_core};
+pub(crate) use host::{Given, NOTHING};
+pub(crate) use p2::run as run_component;
 use lowlift::adapt::{Adapter, survey, wrap};
 use lowlift::diagnostic::{Code, Diagnostic};
 use lowlift::link::{Linked, Options, Wasi, link};

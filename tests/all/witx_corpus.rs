@@ -21,12 +21,17 @@ fn cargo(arguments: &[&str]) -> String {
 
 /// The sources of a dependency. Cargo has those of this platform on disk, and asks for no others.
 pub(crate) fn sources_of(name: &str) -> PathBuf {
+    manifest_of(name, "0.254.2")
+}
+
+/// The folder of a dependency of this version.
+pub(crate) fn manifest_of(name: &str, wanted: &str) -> PathBuf {
     let version = cargo(&["-vV"]);
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo knows its host");
     let metadata = cargo(&["metadata", "--offline", "--format-version", "1", "--filter-platform", host]);
     let json: serde_json::Value = serde_json::from_str(&metadata).expect("JSON");
     let packages = json["packages"].as_array().expect("a list");
-    let package = packages.iter().find(|p| p["name"] == name && p["version"] == "0.254.2").expect("a dependency");
+    let package = packages.iter().find(|p| p["name"] == name && p["version"] == wanted).expect("a dependency");
     let manifest = Path::new(package["manifest_path"].as_str().expect("a path"));
     manifest.parent().expect("a folder").to_owned()
 }

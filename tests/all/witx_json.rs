@@ -74,6 +74,8 @@ fn the_published_schemas_are_fresh() {
         (schema::<Sheet>(), "docs/layout.schema.json"),
         (schema::<Report>(), "docs/link.schema.json"),
         (schema::<lowlift::check::Sheet>(), "docs/check.schema.json"),
+        (schema::<lowlift::adapt::Report>(), "docs/adapt.schema.json"),
+        (schema::<lowlift::migrate::Report>(), "docs/migrate.schema.json"),
     ] {
         golden(&root(path), &format!("{schema:#}\n"));
     }

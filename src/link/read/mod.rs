@@ -110,6 +110,7 @@ fn world(bytes: &[u8]) -> Result<(wit_parser::Resolve, wit_parser::WorldId)> {
     let unreadable = |cause: &dyn std::fmt::Display| {
         Diagnostic::new(Code::TypeInformation, "the component's WIT cannot be recovered").cause(cause)
     };
+    crate::wit::refuse_cycles(bytes)?;
     let decoded = quietly("decoding the component's types", || wit_component::decode(bytes))
         .map_err(|e| unreadable(&e))?
         .map_err(|e| unreadable(&format!("{e:#}")))?;

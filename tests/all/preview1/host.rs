@@ -6,18 +6,18 @@ pub(super) const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 /// What a program is given.
 #[derive(Clone, Copy)]
-pub(super) struct Given {
-    pub(super) args: &'static [&'static str],
-    pub(super) env: &'static [(&'static str, &'static str)],
-    pub(super) stdin: &'static str,
+pub(crate) struct Given {
+    pub(crate) args: &'static [&'static str],
+    pub(crate) env: &'static [(&'static str, &'static str)],
+    pub(crate) stdin: &'static str,
 }
 
 /// What it does with it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Done {
-    pub(super) stdout: String,
-    pub(super) stderr: String,
-    pub(super) exit: i32,
+pub(crate) struct Done {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) exit: i32,
 }
 
 /// A host that knows preview1 and nothing else.
@@ -178,7 +178,7 @@ fn preview1(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> 
     Ok(linker)
 }
 
-pub(super) const NOTHING: Given = Given { args: &[], env: &[], stdin: "" };
+pub(crate) const NOTHING: Given = Given { args: &[], env: &[], stdin: "" };
 
 fn host(given: Given) -> Host {
     Host { given, read: 0, written: Default::default(), time: 0 }

@@ -46,7 +46,7 @@ impl Running {
 }
 
 /// Runs `wasi:cli/run` of whatever version.
-pub(super) fn run(component: &[u8], given: Given) -> Done {
+pub(crate) fn run(component: &[u8], given: Given) -> Done {
     let mut running = Running::new(component, given);
     let (store, instance) = (&mut running.store, running.instance);
     let interface = (0..20)

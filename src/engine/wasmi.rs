@@ -121,7 +121,8 @@ fn configure(options: &LoadOptions) -> Config {
 }
 
 fn refused(error: &wasmi::Error, wasm: &[u8]) -> Box<Diagnostic> {
-    let refused = Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(error);
+    let refused = Diagnostic::new(Code::CompileFailed, "the engine refuses the module");
+    let refused = refused.fact("reason", error.to_string()).cause(error);
     #[cfg(feature = "engine-wasmtime")]
     if super::wasmtime::takes(wasm) {
         return refused.hint("`--engine wasmtime` takes it");

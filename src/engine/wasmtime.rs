@@ -85,7 +85,8 @@ pub fn load(wasm: &[u8], exports: &[&str], options: &LoadOptions) -> Result<Wasm
     let imports = link::resolve(&outline, wasi)?;
     outline.check(&options.limits)?;
     let refused = |e: wasmtime::Error| {
-        Diagnostic::new(Code::CompileFailed, "the engine refuses the module").cause(format!("{e:#}"))
+        let refused = Diagnostic::new(Code::CompileFailed, "the engine refuses the module");
+        refused.fact("reason", e.root_cause().to_string()).cause(format!("{e:#}"))
     };
     let engine = |scan| Engine::new(&configure(&outline, options.limits, scan));
     // Only Linux from 6.7 on tells which pages were written.

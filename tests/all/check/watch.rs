@@ -2,12 +2,22 @@
 
 use crate::root;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 /// Long enough for any machine; a test that passes does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Ends with the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 #[test]
 fn a_change_of_the_module_or_of_the_host_is_seen() {
@@ -18,15 +28,16 @@ fn a_change_of_the_module_or_of_the_host_is_seen() {
     let host = std::fs::read_to_string(root("fixtures/check/host.wit")).expect("there");
     std::fs::write(path("host.wit"), &host).expect("written");
     std::fs::write(path("app.wat"), module("add")).expect("written");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_lowlift"))
+    let child = Command::new(env!("CARGO_BIN_EXE_lowlift"))
         .args(["check", "app.wat", "--against", "host.wit", "--world", "plain", "--watch"])
         .current_dir(folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .expect("starts");
+    let mut child = Running(child);
     let (send, lines) = mpsc::channel();
-    let stdout = child.stdout.take().expect("piped");
+    let stdout = child.0.stdout.take().expect("piped");
     let reader = std::thread::spawn(move || {
         let lines = BufReader::new(stdout).lines().map_while(Result::ok);
         lines.filter(|line| line.starts_with("app.wat against")).for_each(|line| drop(send.send(line)));
@@ -41,7 +52,6 @@ fn a_change_of_the_module_or_of_the_host_is_seen() {
     wait(": 1 finding");
     std::fs::write(path("host.wit"), host.replace("  add: func", "  subtract: func")).expect("written");
     wait(": fine");
-    child.kill().expect("ends");
-    child.wait().expect("ended");
+    drop(child);
     reader.join().expect("ended");
 }

@@ -99,9 +99,8 @@ fn nothing(survey: &Survey) -> Box<Diagnostic> {
 /// Refuses an adapter with which the component could not be built, or would export nothing.
 fn fits(survey: &Survey, adapter: &Adapter) -> Result<()> {
     let surveyed = super::survey(adapter.bytes()).map_err(|e| e.fact("in", "the adapter"))?;
-    let is_preview1 = |name: &&String| {
-        name.as_str() == "sock_accept" || snapshot0::FUNCTIONS.iter().any(|f| f.name == name.as_str())
-    };
+    let is_preview1 =
+        |name: &&String| name.as_str() == "sock_accept" || snapshot0::FUNCTIONS.iter().any(|f| f.name == name.as_str());
     if !surveyed.exports.keys().any(|name| is_preview1(&name)) {
         return Err(Diagnostic::new(Code::NotAnAdapter, "the adapter exports no preview1 function")
             .fact("exports", list(surveyed.exports.keys().map(String::as_str))));
@@ -163,7 +162,9 @@ pub(super) fn recognise(survey: &Survey) -> Result<()> {
 
 fn is_known(survey: &Survey, module: &str) -> bool {
     let bound = survey.has_component_type;
-    [PREVIEW1, SNAPSHOT0].contains(&module) || is_wit_name(module) || bound && (module == MAIN || !module.contains('.') && module != "env")
+    [PREVIEW1, SNAPSHOT0].contains(&module)
+        || is_wit_name(module)
+        || bound && (module == MAIN || !module.contains('.') && module != "env")
 }
 
 /// Import modules that a component type can describe.

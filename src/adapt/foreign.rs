@@ -169,7 +169,12 @@ pub const FOREIGN: &[Foreign] = &[
     },
     Foreign {
         name: "AssemblyScript",
-        signs: &[Function("env", "abort"), Function("env", "seed"), Function("env", "trace"), Function("env", "console.")],
+        signs: &[
+            Function("env", "abort"),
+            Function("env", "seed"),
+            Function("env", "trace"),
+            Function("env", "console."),
+        ],
         code: Code::ForeignImport,
         found: "the module wants AssemblyScript's loader",
         hint: "rebuild with `--use abort=`, or with `--config node_modules/@assemblyscript/wasi-shim/asconfig.json`",
@@ -184,9 +189,10 @@ impl Foreign {
 
     /// The imports that tell it, such as `env abort`; empty if something else does.
     pub fn imports(&self, survey: &Survey) -> Vec<String> {
-        let told = survey.imports.iter().filter(|(name, item)| {
-            self.signs.iter().any(|sign| sign.fits_import(&name.module, &name.name, item))
-        });
+        let told = survey
+            .imports
+            .iter()
+            .filter(|(name, item)| self.signs.iter().any(|sign| sign.fits_import(&name.module, &name.name, item)));
         told.map(|(name, _)| name.to_string()).collect()
     }
 }

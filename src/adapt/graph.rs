@@ -184,7 +184,9 @@ impl Graph {
 
     /// Whether a function surely never returns: it ends in a trap, and nothing leaves it before.
     pub(super) fn never_returns(&self, func: u32) -> bool {
-        (func as usize).checked_sub(self.imports.len()).is_some_and(|i| self.bodies.get(i).is_some_and(|b| b.never_returns))
+        (func as usize)
+            .checked_sub(self.imports.len())
+            .is_some_and(|i| self.bodies.get(i).is_some_and(|b| b.never_returns))
     }
 
     /// What `func` reaches.

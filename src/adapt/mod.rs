@@ -23,7 +23,7 @@ pub use foreign::{FOREIGN, Foreign};
 pub use pattern::Pattern;
 pub use report::{AdapterUsed, Call, FunctionUsed, InterfacePulled, Report};
 pub use sniff::{FileKind, sniff};
-pub use stub::Stubbed;
+pub use stub::{STUBBED, Stubbed};
 pub use survey::{Item, PREVIEW1, SNAPSHOT0, Survey, survey};
 pub use suspect::{Suspicion, suspicion};
 pub use wrap::{Adaptation, Adapted, Options, adapt, wrap};

@@ -22,8 +22,9 @@ impl Pattern {
         let number = |v: &str| !v.is_empty() && v.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c));
         let ends = |name: &str| name.starts_with([':', '/']) || name.ends_with([':', '/']);
         if name.is_empty() || !name.chars().all(word) || ends(name) || !version.is_none_or(number) {
-            return Err(Diagnostic::new(Code::Usage, format!("`{text}` is no name of an interface"))
-                .hint("such as `wasi:sockets/tcp`, `wasi:sockets/tcp@0.2.12`, or `wasi:sockets` for the whole package"));
+            return Err(Diagnostic::new(Code::Usage, format!("`{text}` is no name of an interface")).hint(
+                "such as `wasi:sockets/tcp`, `wasi:sockets/tcp@0.2.12`, or `wasi:sockets` for the whole package",
+            ));
         }
         Ok(Pattern { text: text.to_owned(), name: name.to_owned(), version: version.map(str::to_owned) })
     }

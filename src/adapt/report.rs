@@ -184,7 +184,10 @@ impl Report {
 /// what the canonical ABI calls.
 fn functions(graph: &Graph, survey: &Survey, imported: &BTreeMap<Track, &str>) -> Vec<FunctionUsed> {
     let wanted: BTreeSet<&str> = survey.imported_from(PREVIEW1).collect();
-    let used = graph.exports.iter().filter(|(name, _)| wanted.contains(name.as_str()) || name.contains(['#']) || name.starts_with("cabi_"));
+    let used = graph
+        .exports
+        .iter()
+        .filter(|(name, _)| wanted.contains(name.as_str()) || name.contains(['#']) || name.starts_with("cabi_"));
     let of_exports = used.map(|(name, func)| (name.clone(), graph.never_returns(*func), graph.reach(*func)));
     let at_start = [("start".to_owned(), false, graph.reach_of_start())];
     let at_start = at_start.into_iter().filter(|(_, _, reach)| *reach != Reach::default());

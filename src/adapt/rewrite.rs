@@ -75,8 +75,15 @@ impl Writer {
             }
         }
         let first = kept.len() as u32 + defined;
-        let mut writer =
-            Writer { edits: BTreeMap::new(), imported: Vec::new(), kept, added: Vec::new(), first, functions: false, code: false };
+        let mut writer = Writer {
+            edits: BTreeMap::new(),
+            imported: Vec::new(),
+            kept,
+            added: Vec::new(),
+            first,
+            functions: false,
+            code: false,
+        };
         for (old, (ty, name)) in (0u32..).zip(&imports) {
             let next = first + writer.added.len() as u32;
             let place = match edits.remove(&old) {
@@ -216,7 +223,11 @@ impl Reencode for Writer {
         Ok(())
     }
 
-    fn parse_function_section(&mut self, functions: &mut FunctionSection, section: FunctionSectionReader<'_>) -> Written {
+    fn parse_function_section(
+        &mut self,
+        functions: &mut FunctionSection,
+        section: FunctionSectionReader<'_>,
+    ) -> Written {
         utils::parse_function_section(self, functions, section)?;
         self.add_functions(functions);
         Ok(())

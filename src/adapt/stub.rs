@@ -24,6 +24,9 @@ pub struct Stubbed {
     pub answer: String,
 }
 
+/// How the name of what stands in the place of a function ends.
+pub const STUBBED: &str = "(stubbed out)";
+
 /// Questions whose answer may be "nothing".
 const NOTHING: [(&str, &str); 7] = [
     ("wasi:cli/environment", "get-arguments"),
@@ -53,7 +56,7 @@ pub(super) fn stub(module: &[u8], survey: &Survey, patterns: &[Pattern]) -> Resu
         let answer = answers.get(&key(name)).filter(|answer| is(item, &answer.signature));
         let said = answer.map_or("trap".to_owned(), |answer| answer.name.clone());
         let body = answer.map_or_else(trap, Answer::body);
-        edits.insert(index, Edit::Instead { body, name: format!("{} {} (stubbed out)", name.module, name.name) });
+        edits.insert(index, Edit::Instead { body, name: format!("{} {} {STUBBED}", name.module, name.name) });
         stubbed.push(Stubbed { interface: name.module.clone(), function: name.name.clone(), answer: said });
     }
     stubbed.sort();
@@ -105,9 +108,8 @@ impl Answer {
 /// The answers that there are, by the types that the module carries.
 fn answers(module: &[u8]) -> Result<BTreeMap<(Track, String), Answer>> {
     let decoded = quietly("reading the component type", || metadata::decode(module))?;
-    let (_, bound) = decoded.map_err(|e| {
-        Diagnostic::new(Code::TypeInformation, "the `component-type` section cannot be read").cause(e)
-    })?;
+    let (_, bound) = decoded
+        .map_err(|e| Diagnostic::new(Code::TypeInformation, "the `component-type` section cannot be read").cause(e))?;
     let mut table = Table::new(&bound.resolve);
     let mut out = BTreeMap::new();
     for function in world_functions(&mut table, bound.world, Abi::default())? {

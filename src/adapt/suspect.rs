@@ -55,7 +55,10 @@ pub fn suspicion(survey: &Survey) -> Option<Suspicion> {
         && memory.maximum == Some(memory.initial)
     {
         let why = "the adapter needs a page of memory and cannot get it: its first call traps";
-        return Some(Suspicion { by: format!("a memory that stays at {} pages", memory.initial), why });
+        return Some(Suspicion {
+            by: format!("a memory that stays at {} page{}", memory.initial, if memory.initial == 1 { "" } else { "s" }),
+            why,
+        });
     }
     TOOLCHAINS.iter().find_map(|toolchain| {
         let Toolchain { producers, sections, exports, why } = toolchain;

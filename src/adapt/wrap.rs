@@ -5,8 +5,8 @@ use super::pattern::Pattern;
 use super::report::{Report, Told};
 use super::snapshot0::{self, Translated};
 use super::stub::{Stubbed, stub};
-use super::suspect::{Suspicion, suspicion};
 use super::survey::{PREVIEW1, Survey, survey};
+use super::suspect::{Suspicion, suspicion};
 use crate::diagnostic::{Code, Diagnostic, Result, quietly};
 use crate::wit::{Gates, built_in, refuse_cycles};
 use std::borrow::Cow;
@@ -79,7 +79,8 @@ pub fn adapt(module: &[u8], options: &Options<'_>) -> Result<Adaptation> {
         _ => None,
     };
     let wrapped = encode(&module_bytes, &surveyed, adapter.as_ref().zip(adapter_bytes.as_deref()))?;
-    let report = wrapped.report(module, &surveyed, adapter.as_ref().zip(adapter_bytes.as_deref()), translated, stubbed)?;
+    let report =
+        wrapped.report(module, &surveyed, adapter.as_ref().zip(adapter_bytes.as_deref()), translated, stubbed)?;
     allowed(options, &report)?;
     let suspicion = adapter.as_ref().and_then(|_| suspicion(&surveyed));
     Ok(Adaptation { adapted: wrapped.adapted, adapter, report, suspicion })
@@ -128,26 +129,26 @@ fn allowed(options: &Options<'_>, report: &Report) -> Result<()> {
             .fact("used by", left.types_for.join(", "))
             .hint("stub these out too, or the package as a whole, such as `--stub wasi:filesystem`"));
     }
-    let mut denied = report.interfaces.iter().filter(|interface| meant(&options.deny, &interface.name)).map(|interface| {
-        let mut error = Diagnostic::new(Code::Denied, format!("the component would import `{}`", interface.name));
-        let (of_module, of_adapter): (Vec<&String>, Vec<&String>) = interface.by.iter().partition(|name| {
-            report.functions.iter().any(|f| f.imported && f.name == **name)
+    let mut denied =
+        report.interfaces.iter().filter(|interface| meant(&options.deny, &interface.name)).map(|interface| {
+            let mut error = Diagnostic::new(Code::Denied, format!("the component would import `{}`", interface.name));
+            let (of_module, of_adapter): (Vec<&String>, Vec<&String>) =
+                interface.by.iter().partition(|name| report.functions.iter().any(|f| f.imported && f.name == **name));
+            let names = |names: &[&String]| names.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
+            if interface.by_module {
+                error = error.fact("imported by", "the module itself");
+            }
+            if !of_module.is_empty() {
+                error = error.fact("pulled in by", format!("{PREVIEW1} {}", names(&of_module)));
+            }
+            if !of_adapter.is_empty() {
+                error = error.fact("called by", format!("the adapter itself ({})", names(&of_adapter)));
+            }
+            if !interface.types_for.is_empty() {
+                error = error.fact("types for", interface.types_for.join(", "));
+            }
+            error.hint(format!("`--stub {}` replaces it, where the module can do without", interface.name))
         });
-        let names = |names: &[&String]| names.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
-        if interface.by_module {
-            error = error.fact("imported by", "the module itself");
-        }
-        if !of_module.is_empty() {
-            error = error.fact("pulled in by", format!("{PREVIEW1} {}", names(&of_module)));
-        }
-        if !of_adapter.is_empty() {
-            error = error.fact("called by", format!("the adapter itself ({})", names(&of_adapter)));
-        }
-        if !interface.types_for.is_empty() {
-            error = error.fact("types for", interface.types_for.join(", "));
-        }
-        error.hint(format!("`--stub {}` replaces it, where the module can do without", interface.name))
-    });
     match denied.next() {
         None => Ok(()),
         Some(first) => Err(denied.fold(first, |first, other| first.and(*other))),

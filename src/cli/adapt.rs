@@ -51,8 +51,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
-    if args.report.is_some() && args.report == args.output.output {
-        return Err(Diagnostic::new(Code::Usage, "the component and the report would be written to the same place").into());
+    let printed = Path::new("-");
+    let output = args.output.output.as_deref().unwrap_or(printed);
+    if args.report.as_deref() == Some(output) {
+        let text = "the component and the report would be written to the same place";
+        return Err(Diagnostic::new(Code::Usage, text).hint("name a file with `-o` or `--report`").into());
     }
     let (input, kind) = io::read_wasm(args.input.as_deref())?;
     if kind == FileKind::Component {
@@ -122,11 +125,20 @@ fn told(done: &Adaptation, options: &Options<'_>, name: &str, shared: &Shared) {
     if !options.stub.is_empty() {
         let traps = report.stubbed.iter().filter(|stub| stub.answer == "trap").count();
         let stubbed = report.stubbed.len();
-        shared.note(format!("stubbed out: {}: {traps} trap, {} answer", io::count(stubbed, "function"), stubbed - traps));
+        shared.note(format!(
+            "stubbed out: {}: {traps} trap, {} answer",
+            io::count(stubbed, "function"),
+            stubbed - traps
+        ));
     }
     if adapted.exports.is_empty() && !shared.quiet {
         let warning = Diagnostic::new(Code::NothingExported, "the component exports nothing: nobody can call it");
-        shared.say(&warning.warning().hint("`--wit DIR --world NAME` names the world that the module implements").in_file(name, ""));
+        shared.say(
+            &warning
+                .warning()
+                .hint("`--wit DIR --world NAME` names the world that the module implements")
+                .in_file(name, ""),
+        );
     }
     if let Some(suspicion) = done.suspicion.as_ref().filter(|_| !shared.quiet) {
         shared.say(&suspicion.warning(name).in_file(name, ""));

@@ -282,8 +282,15 @@ fn trap(error: &wasmtime::Error) -> Trap {
         Some(trap) => trap.clone(),
         None => match error.downcast_ref::<wasmtime::Trap>() {
             Some(wasmtime::Trap::OutOfFuel) => Trap::Cpu,
-            Some(trap) => Trap::Guest(trap.to_string()),
+            Some(trap) => Trap::Guest(stub(error).unwrap_or_else(|| trap.to_string())),
             None => Trap::Guest(format!("{error:#}")),
         },
     }
+}
+
+/// What stands where an interface was replaced tells by its name what it was.
+fn stub(error: &wasmtime::Error) -> Option<String> {
+    let trace = error.downcast_ref::<wasmtime::WasmBacktrace>()?;
+    let name = trace.frames().first()?.func_name()?;
+    name.ends_with(crate::adapt::STUBBED).then(|| name.to_owned())
 }

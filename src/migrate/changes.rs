@@ -53,7 +53,10 @@ pub(super) fn of_adapter(examined: &mut Examined, survey: &Survey, report: &Repo
     if !trapping.is_empty() {
         let sockets = trapping.iter().any(|name| name.starts_with("sock_"));
         let id = if sockets { "sockets" } else { "traps" };
-        examined.change(id, format!("the adapter has these in name only, and traps when they are called: {}", trapping.join(", ")));
+        examined.change(
+            id,
+            format!("the adapter has these in name only, and traps when they are called: {}", trapping.join(", ")),
+        );
     }
     if !report.renamed.is_empty() || !report.translated.is_empty() {
         let how = match report.translated.as_slice() {
@@ -63,7 +66,10 @@ pub(super) fn of_adapter(examined: &mut Examined, survey: &Survey, report: &Repo
         examined.change("snapshot-0", format!("functions of `wasi_unstable` are {how}"));
     }
     if !survey.exports.contains_key("cabi_realloc") {
-        examined.change("memory", "the adapter takes two pages of the module's memory by `memory.grow`, for its state and its stack");
+        examined.change(
+            "memory",
+            "the adapter takes two pages of the module's memory by `memory.grow`, for its state and its stack",
+        );
     }
 }
 
@@ -76,6 +82,7 @@ pub(super) fn of_link(examined: &mut Examined, linked: &Linked) {
         examined.change("untyped", format!("the module carries no types: {why}"));
     }
     if linked.report.memories > 1 {
-        examined.change("memories", format!("{} memories: `--single-memory` makes one of them", linked.report.memories));
+        examined
+            .change("memories", format!("{} memories: `--single-memory` makes one of them", linked.report.memories));
     }
 }

@@ -48,7 +48,8 @@ fn is_wit_package(bytes: &[u8]) -> bool {
                 | ComponentImportSection(_)
         )
     };
-    !payloads.any(does) && wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all()).validate_all(bytes).is_ok()
+    !payloads.any(does)
+        && wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all()).validate_all(bytes).is_ok()
 }
 
 fn component(path: &str, bytes: &[u8]) -> Outcome {
@@ -130,12 +131,13 @@ fn try_routes(examined: &mut Examined, bytes: &[u8], surveyed: &Survey) -> Optio
     examined.attempt("link", linked.as_ref().map(|linked| linked.wasm.len()).map_err(|e| &**e));
     let output = examined.output("component.wasm");
     let adapt = format!("lowlift adapt {} -o {}", examined.quoted(), model::quoted(&output));
-    changes::of_adapter(examined, surveyed, &done.report);
     match (&done.adapter, done.suspicion) {
         _ if done.adapted.exports.is_empty() => {
             examined.verdict = Verdict::Rebuild;
             examined.why = "its exports are plain core functions: as a component it would export nothing".to_owned();
-            examined.hints.push("name the WIT world that it implements: `lowlift adapt --wit DIR --world NAME`".to_owned());
+            examined
+                .hints
+                .push("name the WIT world that it implements: `lowlift adapt --wit DIR --world NAME`".to_owned());
             None
         }
         (Some(_), Some(suspicion)) => {
@@ -150,13 +152,15 @@ fn try_routes(examined: &mut Examined, bytes: &[u8], surveyed: &Survey) -> Optio
         }
         (None, _) if linked.is_ok() => {
             examined.verdict = Verdict::AsItIs;
-            examined.why = "it is a core module of WIT interfaces already; as a component it has the same world".to_owned();
+            examined.why =
+                "it is a core module of WIT interfaces already; as a component it has the same world".to_owned();
             examined.run_commands(&examined.path.clone());
             examined.commands.push(adapt);
             None
         }
         (adapter, _) => {
             examined.verdict = Verdict::Adapt;
+            changes::of_adapter(examined, surveyed, &done.report);
             let name = adapter.as_ref().map_or("no", adapt::Adapter::name);
             examined.why = match &linked {
                 Ok(linked) => format!(
@@ -180,7 +184,10 @@ fn try_routes(examined: &mut Examined, bytes: &[u8], surveyed: &Survey) -> Optio
 fn runs(survey: &Survey) -> bool {
     let known = |name: &str| adapt::snapshot0::FUNCTIONS.iter().any(|f| f.name == name) || name == "sock_accept";
     matches!(survey.exports.get("_start"), Some(Item::Func(_)))
-        && survey.imports.iter().all(|(name, _)| [PREVIEW1, SNAPSHOT0].contains(&name.module.as_str()) && known(&name.name))
+        && survey
+            .imports
+            .iter()
+            .all(|(name, _)| [PREVIEW1, SNAPSHOT0].contains(&name.module.as_str()) && known(&name.name))
 }
 
 /// Languages and tools, without the mark that linking left.

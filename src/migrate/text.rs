@@ -18,7 +18,8 @@ pub fn text(report: &Report, details: bool) -> String {
     out.push_str(&report.summary());
     out.push('\n');
     if report.links > 0 {
-        let _ = writeln!(out, "{} symbolic link{} not followed", report.links, if report.links == 1 { "" } else { "s" });
+        let _ =
+            writeln!(out, "{} symbolic link{} not followed", report.links, if report.links == 1 { "" } else { "s" });
     }
     out
 }

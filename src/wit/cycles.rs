@@ -196,7 +196,9 @@ fn declared(ty: &ComponentType<'_>, scopes: &mut Vec<Scope>, edges: &mut Edges) 
                 match item {
                     ComponentTypeDeclaration::Type(ty) => nested(ty, scopes, edges),
                     ComponentTypeDeclaration::Alias(alias) => uses.extend(aliased(alias, scopes)),
-                    ComponentTypeDeclaration::Import(import) => named(import.name.name, import.ty, scopes, edges, &mut uses),
+                    ComponentTypeDeclaration::Import(import) => {
+                        named(import.name.name, import.ty, scopes, edges, &mut uses)
+                    }
                     ComponentTypeDeclaration::Export { name, ty } => named(name.name, *ty, scopes, edges, &mut uses),
                     ComponentTypeDeclaration::CoreType(_) => {}
                 }

@@ -82,7 +82,9 @@ fn every_function_of_every_adapter_reaches_what_the_component_imports() {
 
 #[test]
 fn an_adapter_is_known_by_what_it_exports_and_imports() {
-    let write = format!(r#"(import "{PREVIEW1}" "fd_write" (func (param i32 i32 i32 i32) (result i32))) (memory (export "memory") 1)"#);
+    let write = format!(
+        r#"(import "{PREVIEW1}" "fd_write" (func (param i32 i32 i32 i32) (result i32))) (memory (export "memory") 1)"#
+    );
     let (program, library) = (module(&format!(r#"{write} (func (export "_start"))"#)), module(&write));
     let own = |bytes: &[u8]| Options { adapter: Some(Adapter::Own(bytes.to_vec())), ..Options::default() };
     for (adapter, bytes) in ADAPTERS {
@@ -146,7 +148,13 @@ fn answers_of_stubs_are_those_of_a_host_that_has_nothing() {
     assert!(want.stdout.contains("random ok"), "{want:?}");
     assert_eq!(run(&["wasi:cli/environment"], given), want, "arguments and variables are not there");
     assert_eq!(run(&["wasi:filesystem", "wasi:cli/environment"], given), want, "directories neither");
-    let no_terminals = ["wasi:cli/terminal-stdin", "wasi:cli/terminal-stdout", "wasi:cli/terminal-stderr", "wasi:cli/terminal-input", "wasi:cli/terminal-output"];
+    let no_terminals = [
+        "wasi:cli/terminal-stdin",
+        "wasi:cli/terminal-stdout",
+        "wasi:cli/terminal-stderr",
+        "wasi:cli/terminal-input",
+        "wasi:cli/terminal-output",
+    ];
     assert_eq!(run(&no_terminals, given), run(&[], given), "as there is none");
     assert_eq!(run(&[], NOTHING), run(&["wasi:filesystem"], NOTHING));
 }
@@ -159,9 +167,13 @@ fn a_stub_that_traps_says_what_it_was() {
     let done = adapted(&random, &options).expect("adapts");
     let stub = done.report.stubbed.iter().find(|s| s.function == "get-random-bytes").expect("stubbed out");
     assert_eq!(stub.answer, "trap");
-    let engine = wasmtime::Engine::default();
-    let component = wasmtime::component::Component::from_binary(&engine, &done.adapted.component).expect("compiles");
-    drop(component);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stubbed.wasm");
+    std::fs::write(&path, &done.adapted.component).expect("written");
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_lowlift")).arg("run").arg(&path).output().expect("starts");
+    assert_eq!(run.status.code(), Some(134));
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(said.contains("trap: wasi:random/random@0.2.12 get-random-bytes (stubbed out)"), "{said}");
     let failed = std::panic::catch_unwind(|| run_component(&done.adapted.component, NOTHING)).expect_err("it traps");
     let said = failed.downcast_ref::<String>().expect("a message");
     assert!(said.contains("wasi:random/random@0.2.12 get-random-bytes (stubbed out)"), "{said}");
@@ -209,16 +221,15 @@ fn hostile_modules_are_refused() {
         }
     }
     assert!(done > 0 && refused > 100, "{done} {refused}");
-    let library = module(&format!(r#"(import "{PREVIEW1}" "fd_tell" (func (param i32 i32) (result i32))) (memory (export "memory") 1)"#));
+    let library = module(&format!(
+        r#"(import "{PREVIEW1}" "fd_tell" (func (param i32 i32) (result i32))) (memory (export "memory") 1)"#
+    ));
     for round in 0..60 {
         let mut bytes = provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER.to_vec();
         let at = random.below(bytes.len());
         bytes[at] ^= 1 << random.below(8);
-        let options = Options {
-            adapter: Some(Adapter::Own(bytes)),
-            stub: patterns(&["wasi:filesystem"]),
-            ..Options::default()
-        };
+        let options =
+            Options { adapter: Some(Adapter::Own(bytes)), stub: patterns(&["wasi:filesystem"]), ..Options::default() };
         if let Err(error) = adapted(&library, &options) {
             assert!(!error.code.is_ours(), "round {round}: {error} {:?}", error.cause);
         }

@@ -15,11 +15,11 @@ fn input(name: &str) -> Vec<u8> {
 fn verdicts_are_what_was_tried() {
     for (name, bytes, verdict, ids) in [
         ("p1-command", guest("p1-command"), Verdict::Adapt, &["exit-codes", "iovecs", "memory"][..]),
-        ("p1-reactor", guest("p1-reactor"), Verdict::Rebuild, &["iovecs", "memory"]),
+        ("p1-reactor", guest("p1-reactor"), Verdict::Rebuild, &[]),
         ("cli-rust", guest("cli-rust"), Verdict::Link, &[]),
         ("pure", input("pure"), Verdict::AsItIs, &[]),
-        ("tinygo", input("tinygo"), Verdict::Run, &["iovecs", "memory"]),
-        ("no-growth", input("no-growth"), Verdict::Run, &["iovecs", "memory"]),
+        ("tinygo", input("tinygo"), Verdict::Run, &[]),
+        ("no-growth", input("no-growth"), Verdict::Run, &[]),
         ("snapshot0", input("snapshot0"), Verdict::Adapt, &["iovecs", "snapshot-0", "memory"]),
         ("napi", input("napi"), Verdict::Rebuild, &[]),
         ("threads", input("threads"), Verdict::Rebuild, &[]),
@@ -96,14 +96,23 @@ fn apply_writes_valid_files_and_overwrites_nothing() {
     let output = migrate(&["in", "--json"], folder.path());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let paths: Vec<&str> = report["files"].as_array().expect("files").iter().filter_map(|f| f["path"].as_str()).collect();
+    let paths: Vec<&str> =
+        report["files"].as_array().expect("files").iter().filter_map(|f| f["path"].as_str()).collect();
     assert_eq!(paths, ["in/app.wasm", "in/deep/cli.wasm"], "sorted, and nothing behind a link");
-    assert_eq!((report["passed_over"].as_u64(), report["links"].as_u64()), (Some(1), Some(if cfg!(unix) { 2 } else { 0 })));
-    assert_eq!(std::fs::read_dir(at("in")).expect("a folder").count(), 3 + if cfg!(unix) { 2 } else { 0 }, "nothing is written");
+    assert_eq!(
+        (report["passed_over"].as_u64(), report["links"].as_u64()),
+        (Some(1), Some(if cfg!(unix) { 2 } else { 0 }))
+    );
+    assert_eq!(
+        std::fs::read_dir(at("in")).expect("a folder").count(),
+        3 + if cfg!(unix) { 2 } else { 0 },
+        "nothing is written"
+    );
 
     let output = migrate(&["in", "--apply", "--out-dir", "out"], folder.path());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    for (name, kind) in [("out/app.component.wasm", FileKind::Component), ("out/deep/cli.core.wasm", FileKind::Module)] {
+    for (name, kind) in [("out/app.component.wasm", FileKind::Component), ("out/deep/cli.core.wasm", FileKind::Module)]
+    {
         let bytes = std::fs::read(at(name)).expect("written");
         assert_eq!(sniff(&bytes), kind, "{name}");
         assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("wrote  {name}")), "{name}");

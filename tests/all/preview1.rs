@@ -7,10 +7,10 @@ mod p2;
 use crate::guest;
 use host::{Done, PREVIEW1, instantiate, run_core};
 pub(crate) use host::{Given, NOTHING};
-pub(crate) use p2::run as run_component;
 use lowlift::adapt::{Adapter, survey, wrap};
 use lowlift::diagnostic::{Code, Diagnostic};
 use lowlift::link::{Linked, Options, Wasi, link};
+pub(crate) use p2::run as run_component;
 
 fn strip(component: &[u8]) -> Result<Linked, Box<Diagnostic>> {
     link(component, Options { verify: true, wasi: Wasi::Preview1, ..Options::default() })

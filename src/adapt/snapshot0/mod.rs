@@ -81,9 +81,7 @@ fn known(name: &str, item: &Item) -> Result<&'static Function> {
     let function = function.ok_or_else(|| refused(name, "snapshot 0 has no such function".to_owned()))?;
     match item {
         Item::Func(Some(found)) if *found == function.signature() => Ok(function),
-        Item::Func(Some(found)) => {
-            Err(refused(name, format!("its type is {found} and not {}", function.signature())))
-        }
+        Item::Func(Some(found)) => Err(refused(name, format!("its type is {found} and not {}", function.signature()))),
         other => Err(refused(name, format!("it is imported as a {}", other.kind()))),
     }
 }

@@ -124,21 +124,30 @@ impl Lines {
     }
 
     /// A declaration: `head(params) -> result` and what ends it, `;` or ` {`.
-    pub(super) fn function(&mut self, head: &str, params: &[String], result: &Type, end: &str) {
-        let line = format!("{head}({}) -> {}{end}", params.join(", "), result.text());
-        if self.fits(&line) && !result.is_wide() {
+    pub(super) fn function(&mut self, head: &str, params: &[Param], result: &Type, end: &str) {
+        let joined = params.iter().map(Param::text).collect::<Vec<_>>().join(", ");
+        let line = format!("{head}({joined}) -> {}{end}", result.text());
+        let wide = result.is_wide() || params.iter().any(|Param(_, ty)| ty.as_ref().is_some_and(Type::is_wide));
+        if self.fits(&line) && !wide {
             // The formatter keeps two columns for what ends a declaration.
             if end == ";" && !self.fits(&format!("{line} ")) {
-                self.line(format!("{head}({})", params.join(", ")));
+                self.line(format!("{head}({joined})"));
                 return self.line(format!("-> {}{end}", result.text()));
             }
             return self.ended(&line, end);
         }
         self.open(format!("{head}("));
-        params.iter().for_each(|param| self.line(format!("{param},")));
+        for Param(name, ty) in params {
+            match ty {
+                Some(ty) => self.typed(&format!("{name}: "), ty, ","),
+                None => self.line(format!("{name},")),
+            }
+        }
         self.depth -= 1;
         let last = format!(") -> {}", result.text());
-        if end == " {" && self.fits(&last) && !self.fits(&format!("{last}{end}")) {
+        // The formatter counts the depth of such a line twice.
+        let crowded = 8 * self.depth + last.len() + end.len() > WIDTH;
+        if end == " {" && self.fits(&last) && crowded && !result.is_wide() {
             self.line(last);
             return self.open("{");
         }
@@ -242,6 +251,24 @@ impl Lines {
     }
 }
 
+/// A parameter: its name and type, or its text.
+#[derive(Debug, Clone)]
+pub(super) struct Param(pub(super) String, pub(super) Option<Type>);
+
+impl Param {
+    /// A parameter whose type is never broken.
+    pub(super) fn of(text: impl Into<String>) -> Param {
+        Param(text.into(), None)
+    }
+
+    fn text(&self) -> String {
+        match &self.1 {
+            Some(ty) => format!("{}: {}", self.0, ty.text()),
+            None => self.0.clone(),
+        }
+    }
+}
+
 /// A Rust type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Type {
@@ -251,6 +278,8 @@ pub(super) enum Type {
     Generic(&'static str, Vec<Type>),
     /// A tuple.
     Tuple(Vec<Type>),
+    /// What stands for a tuple of many.
+    Large(Vec<Type>),
     /// `[T; N]`.
     Array(Box<Type>, u32),
     /// `&[T]`.
@@ -278,6 +307,7 @@ impl Type {
             Type::Generic(name, types) => format!("{name}<{}>", all(types)),
             Type::Tuple(types) if types.len() == 1 => format!("({},)", all(types)),
             Type::Tuple(types) => format!("({})", all(types)),
+            Type::Large(types) => format!("abi::Tuple{}<{}>", types.len(), all(types)),
             Type::Array(ty, length) => format!("[{}; {length}]", ty.text()),
             Type::Slice(ty) => format!("&[{}]", ty.text()),
             Type::Reference(ty) => format!("&{}", ty.text()),
@@ -289,7 +319,7 @@ impl Type {
         match self {
             Type::Name(_) => false,
             Type::Tuple(types) => self.text().len() > ARGUMENTS + 2 || types.iter().any(Type::is_wide),
-            Type::Generic(_, types) => types.iter().any(Type::is_wide),
+            Type::Generic(_, types) | Type::Large(types) => types.iter().any(Type::is_wide),
             Type::Array(ty, _) | Type::Slice(ty) | Type::Reference(ty) => ty.is_wide(),
         }
     }
@@ -305,6 +335,7 @@ impl Type {
                 },
                 _ => Some((format!("{name}<"), types, ">".to_owned())),
             },
+            Type::Large(types) => Some((format!("abi::Tuple{}<", types.len()), types, ">".to_owned())),
             Type::Reference(ty) => ty.parts().map(|(open, parts, close)| (format!("&{open}"), parts, close)),
             _ => None,
         }

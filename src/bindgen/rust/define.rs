@@ -1,6 +1,6 @@
 //! Definitions of types: how they look, how they lie in memory, how they are lifted and lowered.
 
-use super::code::{Lines, Type};
+use super::code::{Lines, Param, Type};
 use super::names::{Namer, camel, shouty, snake};
 use super::place::Place;
 use super::types::Types;
@@ -371,13 +371,14 @@ fn flat(layouts: &Layouts, id: TyId) -> Option<usize> {
 }
 
 fn store_head(out: &mut Lines) {
-    let params = ["&self".to_owned(), "g: &mut abi::Guest<C>".to_owned(), "at: usize".to_owned()];
+    let params = ["&self", "g: &mut abi::Guest<C>", "at: usize"].map(Param::of);
     out.function("fn store<C: abi::AsContextMut>", &params, &nothing(), " {");
 }
 
 fn lower_head(out: &mut Lines, allocates: bool) {
     let guest = if allocates { "g" } else { "_" };
-    let params = ["&self".to_owned(), format!("{guest}: &mut abi::Guest<C>"), "s: &mut abi::Slots".to_owned()];
+    let guest = format!("{guest}: &mut abi::Guest<C>");
+    let params = ["&self", &guest, "s: &mut abi::Slots"].map(Param::of);
     out.function("fn lower<C: abi::AsContextMut>", &params, &nothing(), " {");
 }
 
@@ -386,7 +387,7 @@ fn flat_head(out: &mut Lines, name: &str, flat: usize) {
     out.open(format!("impl abi::Flat for {name} {{"));
     out.line(format!("const FLAT: usize = {flat};"));
     out.gap();
-    let params = ["m: &abi::Reader<'_>".to_owned(), "s: &mut abi::Slots".to_owned()];
+    let params = ["m: &abi::Reader<'_>", "s: &mut abi::Slots"].map(Param::of);
     let result = Type::Generic("Result", vec![Type::name("Self"), Type::name("abi::Fault")]);
     out.function("fn lift", &params, &result, " {");
 }

@@ -1,6 +1,6 @@
 //! What the guest provides: its exported functions as methods, which lower parameters, call, lift and free the result.
 
-use super::code::{Lines, Type};
+use super::code::{Lines, Param, Type};
 use super::functions::{self, Passing, cores, literal};
 use super::names::{Namer, snake};
 use super::place::Place;
@@ -108,7 +108,8 @@ impl<'p, 'd> Guest<'_, 'p, 'd> {
             "Looks the functions up.\n\n# Errors\n\nFails where one is missing, or has another type. A guest need not have \
              destructors and what frees results.",
         );
-        let params = [format!("mut store: impl {engine}::AsContextMut"), format!("instance: &{engine}::Instance")];
+        let store = Param::of(format!("mut store: impl {engine}::AsContextMut"));
+        let params = [store, Param::of(format!("instance: &{engine}::Instance"))];
         self.out.function("pub fn new", &params, &Type::name("Self").or_trap(), " {");
         self.out.line("let support = abi::Support::of(store.as_context_mut(), instance)?;");
         for (export, post) in exports.iter().zip(posts) {
@@ -133,13 +134,13 @@ impl<'p, 'd> Guest<'_, 'p, 'd> {
     }
 
     fn method(&mut self, export: &Export<'p, 'd>, post: Option<&str>) {
-        let store = format!("store: impl {}::AsContextMut", self.engine.name());
+        let store = Param::of(format!("store: impl {}::AsContextMut", self.engine.name()));
         let full = literal(&export.call.name);
         let (name, call) = (&export.name, export.call);
         let (FuncRole::Call { wit, params, result, .. }, Some(signature)) = (&call.func.role, &call.abi.signature)
         else {
             self.out.docs("Destroys what represents a resource, if the guest wants to know.");
-            let params = ["&self".to_owned(), store, "rep: u32".to_owned()];
+            let params = [Param::of("&self"), store, Param::of("rep: u32")];
             let nothing = Type::Tuple(Vec::new()).or_trap();
             self.out.function(&format!("pub fn {name}"), &params, &nothing, " {");
             self.out.call(
@@ -153,14 +154,14 @@ impl<'p, 'd> Guest<'_, 'p, 'd> {
         let arena = self.allocation == Allocation::Arena && call.func.needs.realloc;
         let docs = call.func.docs.clone().filter(|docs| !super::docs::lines(docs).is_empty());
         self.out.docs(&docs.unwrap_or_else(|| format!("`{wit}`")));
-        let mut declared = vec!["&self".to_owned(), store];
-        declared.extend(arena.then(|| "arena: &mut abi::Arena".to_owned()));
+        let mut declared = vec![Param::of("&self"), store];
+        declared.extend(arena.then(|| Param::of("arena: &mut abi::Arena")));
         let mut namer = Namer::of(LOCALS);
         let ids = &signature.params;
         let pick = |name: &str| namer.pick(snake(name));
         let (found, spill) =
             functions::parameters(self.types, self.place, params, ids, false, signature.params_spilled, pick);
-        declared.extend(found.iter().map(|p| format!("{}: {}", p.name, p.ty.text())));
+        declared.extend(found.iter().map(|p| Param(p.name.clone(), Some(p.ty.clone()))));
         let lifted = result.as_ref().map(|ty| self.types.ty(ty, self.place));
         let returned = lifted.clone().unwrap_or(Type::Tuple(Vec::new())).or_trap();
         self.out.function(&format!("pub fn {name}"), &declared, &returned, " {");

@@ -1,6 +1,6 @@
 //! What the host provides: a trait for each interface, and the stubs that check, lift, call and lower.
 
-use super::code::{Lines, Type};
+use super::code::{Lines, Param, Type};
 use super::functions::{self, Parameter, Passing, Spill, core_params, literal};
 use super::names::{Namer, snake};
 use super::place::Place;
@@ -72,12 +72,12 @@ impl<'p, 'd> Host<'_, 'p, 'd> {
 
     fn declare(&mut self, method: &Method<'_, 'd>) {
         let Some(stub) = method.stubs.last() else { return };
-        let mut params = vec!["&mut self".to_owned()];
+        let mut params = vec![Param::of("&mut self")];
         let (docs, result) = match &stub.func.role {
             FuncRole::Call { wit, result, .. } => {
                 let mut namer = Namer::of(["self"]);
                 let (found, _) = self.parameters(stub, |name| namer.pick(snake(name)));
-                params.extend(found.iter().map(|p| format!("{}: {}", p.name, p.ty.text())));
+                params.extend(found.into_iter().map(|p| Param(p.name, Some(p.ty))));
                 let result = result.as_ref().map_or_else(unit, |ty| self.types.ty(ty, self.place));
                 (stub.func.docs.clone().unwrap_or_else(|| format!("`{wit}`")), result)
             }
@@ -95,7 +95,7 @@ impl<'p, 'd> Host<'_, 'p, 'd> {
                     }
                     _ => ("What represents the resource behind a handle.", "handle: u32".to_owned(), Type::name("u32")),
                 };
-                params.push(param);
+                params.push(Param::of(param));
                 (docs.to_owned(), result)
             }
             _ => return,

@@ -19,7 +19,7 @@ mod types;
 use super::{Allocation, Call, Options, Plan, Stub};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::witx::{FuncRole, Module, TypeKind, TypeName};
-use code::{Lines, Type};
+use code::{Lines, Param, Type};
 use define::Definer;
 use functions::literal;
 use guest::Guest;
@@ -213,7 +213,11 @@ impl<'p, 'd> Writer<'_, 'p, 'd> {
         let mut names = vec!["Fault", "Layout", "MAX_LIFTED", "Reason", "Trap"];
         names.extend(has_resources.then_some("Handles"));
         names.extend((self.options.allocation == Allocation::Arena).then_some("Arena"));
+        let large = self.types.tuples().into_iter().filter(|&size| size > types::MAX_TUPLE);
+        let large: Vec<String> = large.map(|size| format!("Tuple{size}")).collect();
+        names.extend(large.iter().map(String::as_str));
         names.sort_unstable();
+        out.line("#[allow(unused_imports, reason = \"generated\")]");
         out.line(format!("pub use abi::{{{}}};", names.join(", ")));
         let constants = [
             ("What this was generated from.", "SOURCE", literal(title)),
@@ -270,7 +274,8 @@ impl<'p, 'd> Writer<'_, 'p, 'd> {
         out.gap();
         out.docs("Calls what a guest wants to be called before all else, if it has such a function.");
         out.line(UNUSED);
-        let params = [format!("mut store: impl {engine}::AsContextMut"), format!("instance: &{engine}::Instance")];
+        let store = Param::of(format!("mut store: impl {engine}::AsContextMut"));
+        let params = [store, Param::of(format!("instance: &{engine}::Instance"))];
         let unit = Type::Tuple(Vec::new());
         out.function("pub fn initialize", &params, &unit.or_trap(), " {");
         let arguments = ["store.as_context_mut()".to_owned(), "instance".to_owned(), literal(&call.name)];
@@ -318,6 +323,7 @@ fn root_names(ty: Type) -> Type {
         Type::Generic("Vec", types) => Type::Generic("abi::Vec", all(types)),
         Type::Generic(name, types) => Type::Generic(name, all(types)),
         Type::Tuple(types) => Type::Tuple(all(types)),
+        Type::Large(types) => Type::Large(all(types)),
         Type::Array(ty, length) => Type::Array(Box::new(root_names(*ty)), length),
         ty => ty,
     }

@@ -175,11 +175,7 @@ impl<'p, 'd> Types<'p, 'd> {
 
     fn tuple(&self, types: &'d [Witx], at: &Place) -> Type {
         let parts: Vec<Type> = types.iter().map(|ty| self.ty(ty, at)).collect();
-        if parts.len() <= MAX_TUPLE {
-            return Type::Tuple(parts);
-        }
-        let all: Vec<String> = parts.iter().map(Type::text).collect();
-        Type::Name(format!("{}<{}>", at.from_root(&format!("abi::Tuple{}", parts.len())), all.join(", ")))
+        if parts.len() <= MAX_TUPLE { Type::Tuple(parts) } else { Type::Large(parts) }
     }
 
     /// The sizes of all tuples.

@@ -92,13 +92,23 @@ fn what_needs_a_scheduler_or_memory_is_refused() {
     assert_eq!(rest.report.omitted.len(), 2, "find, fill");
     assert!(rest.files[0].1.contains("fn lend(") && !rest.files[0].1.contains("fn find("));
 
-    let array = "package a:b; interface i { f: func(a: list<u32, 100000>); } world w { import i; }";
+    let array = "package a:b; interface i { f: func(a: list<u64, 20000>); } world w { import i; }";
     let refused = generate(&self::derivation(array, None), &options(Engine::Wasmi, Allocation::Reentrant));
     assert_eq!(refused.expect_err("an array").code, Code::BindgenUnsupported);
 }
 
-fn subjects(wasm: &[u8]) -> [(&'static str, Box<dyn Core>); 2] {
-    [("wasmi", Box::new(on_wasmi::Subject::new(wasm))), ("wasmtime", Box::new(on_wasmtime::Subject::new(wasm)))]
+/// A guest on both engines.
+struct Programs(on_wasmi::Program, on_wasmtime::Program);
+
+impl Programs {
+    fn new(plan: &Plan<'_>) -> Programs {
+        let wasm = wat::parse_str(guest::module(plan)).expect("a module");
+        Programs(on_wasmi::Program::new(&wasm), on_wasmtime::Program::new(&wasm))
+    }
+
+    fn instantiate(&self) -> [(&'static str, Box<dyn Core>); 2] {
+        [("wasmi", self.0.instantiate()), ("wasmtime", self.1.instantiate())]
+    }
 }
 
 /// The plan of the WIT with every kind, and its guest.
@@ -110,14 +120,14 @@ fn every() -> (Derivation, Options) {
 fn values_come_back_through_a_guest() {
     let (derivation, options) = every();
     let plan = Plan::of(&derivation, &options).expect("a plan");
-    let wasm = wat::parse_str(guest::module(&plan)).expect("a module");
+    let programs = Programs::new(&plan);
     let mut oracle = Oracle::new(&fixture("every.wit"), &plan).instantiate();
     let tour = match oracle.call(None, "tour", &[]) {
         Ok(Some(wasmtime::component::Val::U64(sum))) => sum,
         other => panic!("{other:?}"),
     };
     let made = oracle.made();
-    for (name, mut subject) in subjects(&wasm) {
+    for (name, mut subject) in programs.instantiate() {
         subject.typed();
         assert_eq!(subject.tour(), (tour, 0), "{name}");
         assert_eq!(subject.made(), made, "{name}");
@@ -165,7 +175,7 @@ impl Trial {
 fn memory_is_as_the_component_model_leaves_it() {
     let (derivation, options) = every();
     let plan = Plan::of(&derivation, &options).expect("a plan");
-    let wasm = wat::parse_str(guest::module(&plan)).expect("a module");
+    let programs = Programs::new(&plan);
     let oracle = Oracle::new(&fixture("every.wit"), &plan);
     let mut random = Xorshift(0x5eed);
     let mut calls = 0;
@@ -174,7 +184,7 @@ fn memory_is_as_the_component_model_leaves_it() {
         for _ in 0..12 {
             let mut trial = Trial::honest(&oracle, name, guest::words(stub).len(), &mut random);
             let given = trial.given();
-            for (engine, mut subject) in subjects(&wasm) {
+            for (engine, mut subject) in programs.instantiate() {
                 subject.call("set-top", &[u64::from(trial.top), 0]).expect("no trap");
                 let heap = guest::HEAP as usize;
                 subject.memory()[heap..heap + given.len()].copy_from_slice(&given);

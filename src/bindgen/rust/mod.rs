@@ -217,7 +217,7 @@ impl<'p, 'd> Writer<'_, 'p, 'd> {
         let large: Vec<String> = large.map(|size| format!("Tuple{size}")).collect();
         names.extend(large.iter().map(String::as_str));
         names.sort_unstable();
-        out.line("#[allow(unused_imports, reason = \"generated\")]");
+        out.line("#[allow(unused_imports, unreachable_pub, reason = \"generated\")]");
         out.line(format!("pub use abi::{{{}}};", names.join(", ")));
         let constants = [
             ("What this was generated from.", "SOURCE", literal(title)),
@@ -330,7 +330,7 @@ fn root_names(ty: Type) -> Type {
 }
 
 /// Who includes the file may use a part of it.
-const UNUSED: &str = "#[allow(dead_code, reason = \"generated\")]";
+const UNUSED: &str = "#[allow(dead_code, unreachable_pub, reason = \"generated\")]";
 
 fn allow(out: &mut Lines) {
     out.open("#[allow(");

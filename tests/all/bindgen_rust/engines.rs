@@ -31,11 +31,11 @@ macro_rules! engine {
             use super::Core;
             use bindings::exports::{Guest as World, made_here, test::every::api::Guest};
             use bindings::test::every::types::{
-                Color, Few, Many, Mixed, Nested, Point, Shape, Some as Several, Thing, ThingBorrow, Words,
+                Color, Few, Many, Mixed, Nested, Point, Shape, Some_ as Several, Thing, ThingBorrow, Words,
             };
             use bindings::test::every::{api, handles, types};
             use bindings::{Fault, Handles, Trap};
-            use $engine::{Engine, Instance, Linker, Module, Store, Val, ValType};
+            use $engine::{Engine, Instance, Linker, Module, Store, Val};
 
             #[derive(Default)]
             struct Host {
@@ -127,21 +127,31 @@ macro_rules! engine {
 
             use bindings::every_every_made_here as made_here_types;
 
-            pub(in super::super) struct Subject {
+            /// The guest, compiled and linked.
+            pub(in super::super) struct Program {
+                module: Module,
+                linker: Linker<Host>,
+            }
+
+            struct Subject {
                 store: Store<Host>,
                 instance: Instance,
             }
 
-            impl Subject {
-                pub(in super::super) fn new(wasm: &[u8]) -> Subject {
+            impl Program {
+                pub(in super::super) fn new(wasm: &[u8]) -> Program {
                     let engine = Engine::default();
                     let module = Module::new(&engine, wasm).expect("a module");
                     let mut linker = Linker::new(&engine);
                     bindings::add_to_linker::<Host, Host>(&mut linker, |host| host).expect("links");
-                    let mut store = Store::new(&engine, Host::default());
-                    let instance = linker.$instantiate(&mut store, &module).expect("instantiates");
+                    Program { module, linker }
+                }
+
+                pub(in super::super) fn instantiate(&self) -> Box<dyn Core> {
+                    let mut store = Store::new(self.module.engine(), Host::default());
+                    let instance = self.linker.$instantiate(&mut store, &self.module).expect("instantiates");
                     bindings::initialize(&mut store, &instance).expect("initializes");
-                    Subject { store, instance }
+                    Box::new(Subject { store, instance })
                 }
             }
 
@@ -149,18 +159,18 @@ macro_rules! engine {
                 fn call(&mut self, name: &str, words: &[u64]) -> Result<(), (String, bool)> {
                     let func = self.instance.get_func(&mut self.store, name).unwrap_or_else(|| panic!("no {name}"));
                     let ty = func.ty(&self.store);
-                    let (types, results): (Vec<ValType>, usize) =
-                        (ty.params().iter().cloned().collect(), ty.results().iter().count());
-                    let value = |(ty, word): (&ValType, &u64)| match ty {
-                        ValType::I32 => Val::I32(*word as i32),
-                        ValType::I64 => Val::I64(*word as i64),
-                        ValType::F32 => Val::F32($f32(*word as u32)),
+                    let types = IntoIterator::into_iter(ty.params()).map(|ty| format!("{ty:?}").to_lowercase());
+                    let value = |(ty, word): (String, &u64)| match ty.as_str() {
+                        "i32" => Val::I32(*word as i32),
+                        "i64" => Val::I64(*word as i64),
+                        "f32" => Val::F32($f32(*word as u32)),
                         _ => Val::F64($f64(*word)),
                     };
-                    let args: Vec<Val> = types.iter().zip(words).map(value).collect();
+                    let args: Vec<Val> = types.zip(words).map(value).collect();
+                    let results = ty.results().len();
                     let mut results = vec![Val::I32(0); results];
                     func.call(&mut self.store, &args, &mut results)
-                        .map_err(|e| (format!("{e}"), e.downcast_ref::<Fault>().is_some()))
+                        .map_err(|e| (format!("{e:#}"), e.downcast_ref::<Fault>().is_some()))
                 }
 
                 fn memory(&mut self) -> &mut [u8] {
@@ -181,11 +191,11 @@ macro_rules! engine {
                     api.nothing(&mut *store).expect("no trap");
                     assert_eq!(api.text(&mut *store, "a\0ß").expect("no trap"), "a\0ß".to_owned());
                     assert_eq!(api.text(&mut *store, "").expect("no trap"), "".to_owned());
-                    assert_eq!(api.bytes(&mut *store, &[0u8, 255][..]).expect("no trap"), &[0u8, 255][..].to_vec());
-                    assert_eq!(api.chars(&mut *store, &['a', '\u{10ffff}'][..]).expect("no trap"), &['a', '\u{10ffff}'][..].to_vec());
+                    assert_eq!(api.bytes(&mut *store, &[0u8, 255][..]).expect("no trap"), [0u8, 255].to_vec());
+                    assert_eq!(api.chars(&mut *store, &['a', '\u{10ffff}'][..]).expect("no trap"), ['a', '\u{10ffff}'].to_vec());
                     assert_eq!(api.nests(&mut *store, &nested).expect("no trap"), nested.clone());
                     shapes.iter().for_each(|shape| assert_eq!(api.shapes(&mut *store, shape).expect("no trap"), shape.clone()));
-                    assert_eq!(api.points(&mut *store, &[Point { x: 1.0, y: 2.0 }, Point { x: -0.0, y: 1e300 }][..]).expect("no trap"), &[Point { x: 1.0, y: 2.0 }, Point { x: -0.0, y: 1e300 }][..].to_vec());
+                    assert_eq!(api.points(&mut *store, &[Point { x: 1.0, y: 2.0 }, Point { x: -0.0, y: 1e300 }][..]).expect("no trap"), [Point { x: 1.0, y: 2.0 }, Point { x: -0.0, y: 1e300 }].to_vec());
                     assert_eq!(api.colors(&mut *store, Color::Blue).expect("no trap"), Color::Blue);
                     [None, Some(None), Some(Some(7))].into_iter().for_each(|maybe| assert_eq!(api.maybe(&mut *store, maybe).expect("no trap"), maybe));
                     [Ok((1, 2)), Err(Color::Green)].into_iter().for_each(|outcome| assert_eq!(api.outcome(&mut *store, outcome).expect("no trap"), outcome));
@@ -236,7 +246,7 @@ macro_rules! engine {
                 fn lies(&mut self, mode: u32) -> String {
                     let api = Guest::new(&mut self.store, &self.instance).expect("exports");
                     self.call("set-top", &[u64::from(super::super::guest::HEAP), u64::from(mode)]).expect("no trap");
-                    format!("{}", api.text(&mut self.store, "some text").expect_err("a lie"))
+                    format!("{:#}", api.text(&mut self.store, "some text").expect_err("a lie"))
                 }
             }
         }

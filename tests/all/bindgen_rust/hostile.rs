@@ -1,9 +1,8 @@
 //! Guests that lie: words and memory that no honest guest would give, judged by the component model.
 
-use super::engines::{Core, on_wasmi, on_wasmtime};
 use super::guest::{self, END, HEAP, RETURN};
 use super::oracle::{Oracle, Running};
-use super::{Trial, every, fixture, subjects};
+use super::{Programs, Trial, every, fixture};
 use crate::random::Xorshift;
 use lowlift::abi;
 use lowlift::bindgen::Plan;
@@ -79,7 +78,7 @@ fn judged(mut oracle: Running, name: &str, args: &[Val], image: &[u8], mode: u32
 fn hostile_words_trap_as_under_the_component_model() {
     let (derivation, options) = every();
     let plan = Plan::of(&derivation, &options).expect("a plan");
-    let wasm = wat::parse_str(guest::module(&plan)).expect("a module");
+    let programs = Programs::new(&plan);
     let oracle = Oracle::new(&fixture("every.wit"), &plan);
     let mut random = Xorshift(0xbad);
     let (mut fine, mut traps) = (0, 0);
@@ -92,7 +91,7 @@ fn hostile_words_trap_as_under_the_component_model() {
             let mode = if random.below(4) == 0 { random.below(5) as u32 } else { 0 };
             let args: Vec<Val> = cores.iter().zip(&words).map(|(core, word)| val(*core, *word)).collect();
             let want = judged(oracle.instantiate(), name, &args, &image, mode);
-            for (engine, mut subject) in subjects(&wasm) {
+            for (engine, mut subject) in programs.instantiate() {
                 let heap = HEAP as usize;
                 subject.memory()[heap..heap + image.len()].copy_from_slice(&image);
                 let top = u64::from(HEAP) + image.len() as u64;
@@ -121,7 +120,7 @@ fn hostile_words_trap_as_under_the_component_model() {
 fn each_fault_has_its_reason() {
     let (derivation, options) = every();
     let plan = Plan::of(&derivation, &options).expect("a plan");
-    let wasm = wat::parse_str(guest::module(&plan)).expect("a module");
+    let programs = Programs::new(&plan);
     let list = u64::from(HEAP);
     // Many lists over the same bytes: what they take when lifted is far more than the memory.
     let many = |memory: &mut [u8]| {
@@ -145,14 +144,15 @@ fn each_fault_has_its_reason() {
         ("lists", vec![list, 0x1000, list, 0], &many, "too large"),
     ];
     for (name, words, prepare, reason) in cases {
-        for (engine, mut subject) in subjects(&wasm) {
+        for (engine, mut subject) in programs.instantiate() {
             prepare(subject.memory());
             let (said, is_fault) = subject.call(&format!("raw-{name}"), &words).expect_err("a trap");
             assert!(said.contains(reason) && said.contains(name) && is_fault, "{name} on {engine}: {said}");
         }
     }
     for mode in [1, 2, 3] {
-        for said in [on_wasmi::Subject::new(&wasm).lies(mode), on_wasmtime::Subject::new(&wasm).lies(mode)] {
+        for (_, mut subject) in programs.instantiate() {
+            let said = subject.lies(mode);
             assert!(said.contains("realloc gave memory"), "{mode}: {said}");
         }
     }

@@ -102,7 +102,7 @@ fn hostile_names_stay_names() {
         derivation(&fixture("small.wit"), Some("small")),
         derivation(&std::fs::read_to_string(crate::root("fixtures/witx/names.wit")).expect("readable"), Some("try")),
     ];
-    for round in 0..60 {
+    for round in 0..90 {
         let mut document = wits[round % wits.len()].document.clone();
         hostile(&mut document, &mut random);
         if round % 4 == 0 {

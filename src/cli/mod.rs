@@ -4,6 +4,7 @@
 //! silent.
 
 mod adapt;
+mod bindgen;
 mod cache;
 mod check;
 #[cfg(feature = "serve")]
@@ -45,6 +46,7 @@ Examples:
   lowlift link app.component.wasm -o app.core.wasm   lower a component to one core module
   lowlift migrate build --apply                      which way leads on from preview1, tried
   lowlift check app.core.wasm --against wasi:http/proxy@0.2.12
+  lowlift bindgen wasi:io@0.2.12 --lang c --engine wamr --out-dir gen
   lowlift layout wasi:http/types.error-code          draw a type as it lies in memory
   lowlift diff wasi:http@0.2.0 wasi:http@0.2.12      what changed at the level of the core ABI
   lowlift run app.wasm -- --help                     run a program on a core-only engine
@@ -127,6 +129,7 @@ enum Verb {
     Migrate(migrate::Args),
     Check(check::Args),
     Diff(diff::Args),
+    Bindgen(bindgen::Args),
     Layout(layout::Args),
     #[cfg(feature = "serve")]
     Run(run::Args),
@@ -222,6 +225,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Migrate(args) => migrate::run(&args, &shared),
         Verb::Check(args) => check::run(&args, &shared),
         Verb::Diff(args) => diff::run(&args, &shared),
+        Verb::Bindgen(args) => bindgen::run(&args, &shared),
         Verb::Layout(args) => layout::run(&args, &shared),
         #[cfg(feature = "serve")]
         Verb::Run(args) => run::run(&args, &shared),

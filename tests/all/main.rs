@@ -2,6 +2,7 @@
 
 mod adapt;
 mod adapt_report;
+mod bindgen_rust;
 mod cache;
 mod cgi;
 mod check;

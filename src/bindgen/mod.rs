@@ -7,7 +7,7 @@ pub mod c;
 mod names;
 mod plan;
 
-pub use plan::{Call, Plan, Refused, Stub, Support};
+pub use plan::{Call, MAX_ON_STACK, Plan, Refused, Stub, Support};
 
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::NameMap;

@@ -28,7 +28,7 @@ pub(super) struct Names {
 const SUPPORT: &[&str] = &[
     "string_t", "list_t", "slot_t", "memory_t", "call_t", "instance_t", "import_t", "export_t", "imports", "exports",
     "fail", "span", "at", "alloc", "string_new", "list_new", "element", "begin", "handle", "arena", "register", "link",
-    "bind", "resolve", "dispatch", "initialize", "get16", "get32", "get64", "getf32", "getf64", "put16", "put32", "put64",
+    "bind", "resolve", "dispatch", "get16", "get32", "get64", "getf32", "getf64", "put16", "put32", "put64",
     "putf32", "putf64", "f32", "f64", "bits32", "bits64", "utf8", "lift_string", "lift_list", "load_string", "load_list",
     "store_pair", "area", "refresh", "invoke", "char_ok", "enter", "host_func", "data", "binding_t", "handle_new",
     "handle_rep", "handle_drop", "handles",
@@ -112,7 +112,7 @@ impl Names {
 
     fn type_name(&mut self, ty: &TypeName) {
         let base = match (&ty.kind, &ty.owner) {
-            (TypeKind::Params, _) => snake(&ty.id),
+            (TypeKind::Params, _) => format!("{}_{}", self.stem, snake(&ty.id)),
             (_, Some(owner)) => format!("{}_{}", self.interface(owner), snake(&ty.wit)),
             (TypeKind::Bool | TypeKind::Char, None) => format!("{}_{}", self.stem, ty.kind.name()),
             (TypeKind::Own | TypeKind::Borrow, None) => self.handle(ty),

@@ -69,7 +69,8 @@ impl Values<'_> {
         let docs = docs(stub.module, stub.func);
         let _ = write!(self.header, "\n{}{prototype};\n", comment(&docs, ""));
         let shown = comment(&format!("{} {}: {}", stub.module.core_name, stub.func.name, stub.abi.core), "");
-        let head = format!("{shown}static bool {entry}({stem}_call_t *call, const {stem}_slot_t *in, {stem}_slot_t *out)");
+        let head =
+            format!("{shown}static bool {entry}({stem}_call_t *call, const {stem}_slot_t *in, {stem}_slot_t *out)");
         // Declarations come first, as in C89, and then what silences warnings.
         let unused = ["in", "out"].iter().filter(|name| !body.contains(&format!("{name}[")));
         let unused = unused.fold(String::new(), |text, name| text + &format!("    (void){name};\n"));
@@ -122,8 +123,7 @@ impl Values<'_> {
                 let _ = writeln!(body, "    {c_type} args;");
                 let _ = writeln!(body, "    if (!{stem}_area(call, in[0].i32, {size}, {align})) return false;");
                 let load = self.function(Op::Load, &args);
-                let _ =
-                    writeln!(body, "    if (!{load}(call, call->memory.base + in[0].i32, &args)) return false;");
+                let _ = writeln!(body, "    if (!{load}(call, call->memory.base + in[0].i32, &args)) return false;");
                 fields = members;
             }
             None => body.push_str(&self.lift_params(signature, shape)),
@@ -171,9 +171,8 @@ impl Values<'_> {
         let mut at = 0;
         for (name, value) in &shape.params {
             let width = self.width(value);
-            let slots: Vec<String> = (at..at + width)
-                .map(|i| raw(&stem, signature.core.params[i], &format!("in[{i}]")))
-                .collect();
+            let slots: Vec<String> =
+                (at..at + width).map(|i| raw(&stem, signature.core.params[i], &format!("in[{i}]"))).collect();
             if width > 0 {
                 let lifted = self.lift(value, 0, name);
                 body.push_str(&match self.shapes().is_aggregate(value) {

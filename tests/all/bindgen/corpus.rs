@@ -101,7 +101,8 @@ pub(super) fn write(folder: &Path) {
     for (number, derivation) in all(seeds).iter().enumerate() {
         for engine in C_ENGINES {
             for allocation in ALLOCATIONS {
-                let options = Options { omit_refused: true, prefix: Some("gen".to_owned()), ..options(engine, allocation) };
+                let options =
+                    Options { omit_refused: true, prefix: Some("gen".to_owned()), ..options(engine, allocation) };
                 let generated = generate(derivation, &options).expect("generated");
                 let place = folder.join(format!("{number:03}-{}-{}", engine.name(), allocation.name()));
                 std::fs::create_dir_all(&place).expect("the folder is writable");
@@ -109,7 +110,8 @@ pub(super) fn write(folder: &Path) {
                     std::fs::write(place.join(name), text).expect("the folder is writable");
                 }
                 if engine == Engine::None {
-                    std::fs::write(place.join("layout.c"), layouts(derivation, &generated.files[0].1)).expect("written");
+                    std::fs::write(place.join("layout.c"), layouts(derivation, &generated.files[0].1))
+                        .expect("written");
                 }
             }
         }

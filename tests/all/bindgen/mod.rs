@@ -28,7 +28,7 @@ fn omitting(engine: Engine, allocation: Allocation) -> Options {
 
 #[test]
 fn wit_and_its_witx_give_the_same_bytes() {
-    for derivation in corpus::all(20) {
+    for derivation in corpus::all(10) {
         let again = reread(&derivation);
         for engine in C_ENGINES {
             for allocation in ALLOCATIONS {
@@ -58,7 +58,7 @@ fn the_sample_is_golden() {
 
 #[test]
 fn every_function_has_a_stub_or_a_reason() {
-    for derivation in corpus::all(20) {
+    for derivation in corpus::all(10) {
         let functions = derivation.rebuilt.functions(&derivation.document).count();
         let options = omitting(Engine::None, Allocation::None);
         let plan = Plan::of(&derivation, &options).expect("planned");
@@ -96,7 +96,8 @@ fn all_refusals_of_a_profile_are_listed() {
 #[test]
 fn asynchronous_functions_are_refused() {
     let derivation = built_in("wasi:clocks@0.3.2", None);
-    let error = generate(&derivation, &options(Engine::Wamr, Allocation::Reentrant)).expect_err("some are asynchronous");
+    let error =
+        generate(&derivation, &options(Engine::Wamr, Allocation::Reentrant)).expect_err("some are asynchronous");
     assert_eq!(error.code, Code::BindgenAsync);
     let rust = Options { language: Language::Rust, ..options(Engine::Wamr, Allocation::Reentrant) };
     assert_eq!(generate(&derivation, &rust).expect_err("WAMR is bound in C").code, Code::Usage);
@@ -104,9 +105,8 @@ fn asynchronous_functions_are_refused() {
 
 #[test]
 fn the_hash_is_of_the_abi_alone() {
-    let hash = |derivation: &Derivation, options: &Options| {
-        generate(derivation, options).expect("generated").report.abi_hash
-    };
+    let hash =
+        |derivation: &Derivation, options: &Options| generate(derivation, options).expect("generated").report.abi_hash;
     let derivation = sample();
     let one = hash(&derivation, &options(Engine::Wamr, Allocation::Reentrant));
     assert_eq!(one, hash(&derivation, &options(Engine::None, Allocation::Arena)));
@@ -129,7 +129,8 @@ fn name_maps_rename_the_tables() {
     let canonical = source(NameMap::Cm32p2).expect("generated");
     assert!(canonical.contains("{\"cm32p2|demo:shelf/books@1\", \"") && canonical.contains("{\"cm32p2_realloc\", "));
     let file = |text: &str| NameMap::File(NameFile::parse("names.toml", text).expect("TOML"));
-    let renamed = source(file("[imports]\n\"demo:shelf/books@1.2.3 count\" = \"env book_count\"\n")).expect("generated");
+    let renamed =
+        source(file("[imports]\n\"demo:shelf/books@1.2.3 count\" = \"env book_count\"\n")).expect("generated");
     assert!(renamed.contains("{\"env\", \"book_count\", "));
     let error = source(file("[imports]\n\"demo:shelf/books@1.2.3 cuont\" = \"env c\"\n")).expect_err("no such import");
     assert_eq!(error.code, Code::NameMapInvalid);
@@ -142,9 +143,8 @@ fn canonical_names_follow_from_legacy_ones() {
         let mut table = Table::new(&loaded.resolve);
         let worlds: Vec<_> = loaded.packages.iter().flat_map(|&p| loaded.resolve.packages[p].worlds.values()).collect();
         for &world in worlds {
-            let mut functions = |names| {
-                world_functions(&mut table, world, Abi { names, forms: Forms::Sync }).expect("listed")
-            };
+            let mut functions =
+                |names| world_functions(&mut table, world, Abi { names, forms: Forms::Sync }).expect("listed");
             let (legacy, canonical) = (functions(Names::Legacy), functions(Names::Cm32p2));
             assert_eq!(legacy.len(), canonical.len());
             for (old, new) in legacy.iter().zip(&canonical) {

@@ -8,7 +8,7 @@ mod names;
 mod plan;
 mod rust;
 
-pub use plan::{Call, Plan, Refused, Stub, Support};
+pub use plan::{Call, MAX_ON_STACK, Plan, Refused, Stub, Support};
 
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::NameMap;

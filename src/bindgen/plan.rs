@@ -83,6 +83,9 @@ pub struct Support {
     pub initialize: String,
 }
 
+/// A value that lies on the stack of the host may be no larger, in bytes: what guests pass is not the host's to risk.
+pub const MAX_ON_STACK: u32 = 4096;
+
 /// More refusals than this are not collected.
 const MAX_REFUSALS: usize = 200;
 
@@ -324,6 +327,16 @@ fn refusal(
                 .hint("a host without a scheduler speaks the synchronous ABI: use WASI 0.2"),
         )
     };
+    if module.direction == Direction::Export && !options.engine.calls_guest() {
+        return Some(Diagnostic::new(
+            Code::BindgenUnsupported,
+            format!("calls of the guest are not generated for `{}`", options.engine.name()),
+        ));
+    }
+    if func.needs.realloc && options.allocation == Allocation::Reentrant && !options.engine.calls_guest() {
+        let text = format!("`{}` cannot call the guest's realloc from a host function", options.engine.name());
+        return Some(Diagnostic::new(Code::BindgenAllocation, text).hint("`--alloc arena` needs no re-entry"));
+    }
     let lowering = match &func.role {
         FuncRole::Call { wit, .. } if wit.contains(": async func(") => return asynchronous("an asynchronous function"),
         FuncRole::Call { lowering, .. } => *lowering,
@@ -342,6 +355,15 @@ fn refusal(
     if signature.params.iter().chain(&signature.result).any(|&id| has_channel(layouts, id)) {
         return asynchronous("a function of streams, futures or error contexts");
     }
+    if let Some(size) = signature.params.iter().chain(&signature.result).find_map(|&id| too_large(layouts, id)) {
+        return Some(
+            Diagnostic::new(
+                Code::BindgenUnsupported,
+                format!("a value of {size} bytes would lie on the host's stack, where {MAX_ON_STACK} are allowed"),
+            )
+            .hint("pass it as a list, which stays in the guest's memory"),
+        );
+    }
     let lacks = match options.allocation {
         Allocation::None => "has none",
         // A guest names its region when it calls; before a call of the host there is nobody to do so.
@@ -355,6 +377,20 @@ fn refusal(
         Diagnostic::new(Code::BindgenAllocation, format!("{what} `{}` {lacks}", options.allocation.name()))
             .hint("`--alloc reentrant` calls the guest's realloc, `--alloc arena` needs no re-entry")
     })
+}
+
+/// The size of what is larger than that in a type, or in what its lists hold.
+fn too_large(layouts: &Layouts, id: TyId) -> Option<u32> {
+    let ty = layouts.get(id);
+    if ty.size > MAX_ON_STACK {
+        return Some(ty.size);
+    }
+    match &ty.kind {
+        Kind::List(element) | Kind::FixedList(element, _) => too_large(layouts, *element),
+        Kind::Record(fields) => fields.iter().find_map(|f| too_large(layouts, f.ty)),
+        Kind::Variant(v) => v.cases.iter().filter_map(|c| c.ty).find_map(|ty| too_large(layouts, ty)),
+        _ => None,
+    }
 }
 
 /// Whether a stream, future or error context is in it.

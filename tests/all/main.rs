@@ -3,6 +3,7 @@
 mod adapt;
 mod adapt_report;
 mod bindgen_rust;
+mod bindgen;
 mod cache;
 mod cgi;
 mod check;

@@ -4,19 +4,19 @@ mod tinywasm;
 mod wasmi;
 mod wasmtime;
 
-pub mod probes;
+pub(crate) mod probes;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasmparser::{Parser, Payload, TypeRef, ValType};
 
 /// The engines that are pure Rust, safe, and dependencies of lowlift's tests anyway, or small.
-pub fn engines() -> Vec<Box<dyn Engine>> {
+pub(crate) fn engines() -> Vec<Box<dyn Engine>> {
     vec![Box::new(wasmtime::Wasmtime), Box::new(wasmi::Wasmi), Box::new(tinywasm::TinyWasm)]
 }
 
 /// An engine that runs core modules.
-pub trait Engine {
+pub(crate) trait Engine {
     /// The name, as the tables show it.
     fn name(&self) -> &'static str;
 
@@ -29,7 +29,7 @@ pub trait Engine {
 
 /// A number, as bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
+pub(crate) enum Value {
     /// Of 32 bits.
     I32(u32),
     /// Of 64 bits.
@@ -42,7 +42,7 @@ pub enum Value {
 
 impl Value {
     /// The bits, in 64.
-    pub fn bits(self) -> u64 {
+    pub(crate) fn bits(self) -> u64 {
         match self {
             Value::I32(bits) | Value::F32(bits) => bits.into(),
             Value::I64(bits) | Value::F64(bits) => bits,
@@ -50,7 +50,7 @@ impl Value {
     }
 
     /// A number of this type; none of reference and vector types.
-    pub fn of(ty: ValType, bits: u64) -> Option<Value> {
+    pub(crate) fn of(ty: ValType, bits: u64) -> Option<Value> {
         let low = bits as u32;
         match ty {
             ValType::I32 => Some(Value::I32(low)),
@@ -64,7 +64,7 @@ impl Value {
 
 /// Why a call gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// The engine took no such module, or none with such imports.
     Refused(String),
     /// The guest trapped, or the host stopped it.
@@ -72,31 +72,31 @@ pub enum Stop {
 }
 
 /// Sorts what an engine said when it was given a module.
-pub fn refused(error: impl ToString) -> Stop {
+pub(crate) fn refused(error: impl ToString) -> Stop {
     Stop::Refused(error.to_string())
 }
 
 /// Sorts what an engine said when a guest stopped.
-pub fn trapped(error: impl ToString) -> Stop {
+pub(crate) fn trapped(error: impl ToString) -> Stop {
     Stop::Trapped(error.to_string())
 }
 
 /// An imported function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Import {
+pub(crate) struct Import {
     /// The first name.
-    pub module: String,
+    pub(crate) module: String,
     /// The second name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its parameters.
-    pub params: Vec<ValType>,
+    pub(crate) params: Vec<ValType>,
     /// Its results.
-    pub results: Vec<ValType>,
+    pub(crate) results: Vec<ValType>,
 }
 
 impl Import {
     /// All imported functions of a module, in order. Fails if the module imports anything else.
-    pub fn all(wasm: &[u8]) -> Result<Vec<Import>, String> {
+    pub(crate) fn all(wasm: &[u8]) -> Result<Vec<Import>, String> {
         let mut types: Vec<wasmparser::SubType> = Vec::new();
         let mut out = Vec::new();
         for payload in Parser::new(0).parse_all(wasm) {
@@ -129,7 +129,7 @@ impl Import {
 }
 
 /// The guest, as a host function sees it that it called.
-pub trait Guest {
+pub(crate) trait Guest {
     /// Bytes of its memory; none where they are not all inside.
     fn read(&mut self, at: u32, len: u32) -> Option<Vec<u8>>;
 
@@ -141,26 +141,26 @@ pub trait Guest {
 }
 
 /// What answers the guest's imports.
-pub trait Host {
+pub(crate) trait Host {
     /// Answers one; an error is a trap.
     fn call(&mut self, guest: &mut dyn Guest, import: &Import, args: &[Value]) -> Result<Option<Value>, String>;
 }
 
 /// A host that an engine can hold several times.
-pub type SharedHost = Rc<RefCell<dyn Host>>;
+pub(crate) type SharedHost = Rc<RefCell<dyn Host>>;
 
 /// Lets the host answer, unless it is answering already.
-pub fn ask(host: &SharedHost, guest: &mut dyn Guest, import: &Import, args: &[Value]) -> Result<Option<Value>, String> {
+pub(crate) fn ask(host: &SharedHost, guest: &mut dyn Guest, import: &Import, args: &[Value]) -> Result<Option<Value>, String> {
     let mut host = host.try_borrow_mut().map_err(|_| "the host is busy")?;
     host.call(guest, import, args)
 }
 
 /// The part of a memory that a host function asks for.
-pub fn part(memory: &[u8], at: u32, len: u32) -> Option<&[u8]> {
+pub(crate) fn part(memory: &[u8], at: u32, len: u32) -> Option<&[u8]> {
     memory.get(at as usize..)?.get(..len as usize)
 }
 
 /// The same, to write to.
-pub fn part_mut(memory: &mut [u8], at: u32, len: usize) -> Option<&mut [u8]> {
+pub(crate) fn part_mut(memory: &mut [u8], at: u32, len: usize) -> Option<&mut [u8]> {
     memory.get_mut(at as usize..)?.get_mut(..len)
 }

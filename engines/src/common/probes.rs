@@ -12,26 +12,26 @@ use std::rc::Rc;
 use wasmparser::WasmFeatures;
 
 /// What a probe gives.
-pub const ANSWER: u32 = 42;
+pub(crate) const ANSWER: u32 = 42;
 
 /// A module, and what it needs beyond 1.0.
 #[derive(Debug, Clone)]
-pub struct Probe {
+pub(crate) struct Probe {
     /// The name of its file, without the ending.
-    pub name: String,
+    pub(crate) name: String,
     /// The binary.
-    pub wasm: Vec<u8>,
+    pub(crate) wasm: Vec<u8>,
     /// The features it needs; the first is the one that it is about.
-    pub features: Vec<&'static str>,
+    pub(crate) features: Vec<&'static str>,
     /// Limits that are as large as it needs them.
-    pub needs: Limits,
+    pub(crate) needs: Limits,
     /// Whether the host calls the guest while it waits.
-    pub reentrant: bool,
+    pub(crate) reentrant: bool,
 }
 
 impl Probe {
     /// Reads all probes of a folder, by name.
-    pub fn all(folder: &Path) -> Result<Vec<Probe>, String> {
+    pub(crate) fn all(folder: &Path) -> Result<Vec<Probe>, String> {
         let mut out = Vec::new();
         for entry in fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
             let path = entry.map_err(|e| e.to_string())?.path();
@@ -73,14 +73,14 @@ impl Probe {
     }
 
     /// All features it needs. References are types of their own since function references.
-    pub fn needed(&self) -> WasmFeatures {
+    pub(crate) fn needed(&self) -> WasmFeatures {
         let floor = set("mvp").unwrap_or(WasmFeatures::empty()).union(WasmFeatures::FLOATS);
         let all = self.features.iter().filter_map(|name| set(name)).fold(floor, WasmFeatures::union);
         all.union(WasmFeatures::GC_TYPES)
     }
 
     /// Whether a profile says that its engine runs the probe.
-    pub fn claimed_by(&self, profile: &Profile) -> bool {
+    pub(crate) fn claimed_by(&self, profile: &Profile) -> bool {
         let enough = |limit: Option<u32>, need: Option<u32>| limit.is_none_or(|limit| need.is_none_or(|n| n <= limit));
         let (limits, needs) = (&profile.limits, &self.needs);
         self.features.iter().all(|name| set(name).is_some_and(|f| profile.features.contains(f)))
@@ -92,7 +92,7 @@ impl Probe {
     }
 
     /// Runs it, and says what came instead of the answer.
-    pub fn run(&self, engine: &dyn Engine) -> Result<(), String> {
+    pub(crate) fn run(&self, engine: &dyn Engine) -> Result<(), String> {
         match engine.run(&self.wasm, Rc::new(RefCell::new(Answers)), "probe", &[]) {
             Ok(Some(Value::I32(ANSWER))) => Ok(()),
             Ok(other) => Err(format!("gave {other:?}")),
@@ -109,7 +109,7 @@ fn known(name: &str) -> Result<&'static str, String> {
 
 /// What a profile says of a probe, and what the engine did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Claimed, and run.
     Yes,
     /// Not claimed, and not run.
@@ -122,7 +122,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Compares.
-    pub fn of(claimed: bool, runs: bool) -> Verdict {
+    pub(crate) fn of(claimed: bool, runs: bool) -> Verdict {
         match (claimed, runs) {
             (true, true) => Verdict::Yes,
             (false, false) => Verdict::No,
@@ -132,7 +132,7 @@ impl Verdict {
     }
 
     /// As the table shows it.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Verdict::Yes => "yes",
             Verdict::No => "-",
@@ -144,7 +144,7 @@ impl Verdict {
 
 /// The host of probes: `again` calls the guest's `inner`; every other import adds its parameters up, or gives 42 if it has
 /// none.
-pub struct Answers;
+pub(crate) struct Answers;
 
 impl Host for Answers {
     fn call(&mut self, guest: &mut dyn Guest, import: &Import, args: &[Value]) -> Result<Option<Value>, String> {

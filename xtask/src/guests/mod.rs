@@ -36,6 +36,8 @@ enum Kind {
     CComponent(Option<&'static str>),
     /// C without bindings: a plain preview1 module.
     CModule(c::Model),
+    /// C without bindings or libc, from the named folder, with these definitions.
+    CBare(&'static str, &'static [&'static str]),
     /// A composition: the first imports what the second exports.
     Composition(&'static str, &'static str),
     /// JavaScript by componentize-js.
@@ -58,6 +60,9 @@ const GUESTS: &[(&str, Kind)] = &[
     ("shelf-rust", Kind::Rust), // no_std, exports a resource
     ("shelf-c", Kind::CComponent(Some("reactor"))),
     ("shelf", Kind::Composition("shelf-c", "shelf-rust")),
+    ("engines", Kind::CBare("engines", &[])), // what `cargo xtask engines` runs
+    ("engines-arena", Kind::CBare("engines", &["ARENA"])),
+    ("engines-short", Kind::CBare("engines", &["ARENA", "SHORT"])),
     ("http-js", Kind::Js),
     ("http-py", Kind::Python),
 ];
@@ -95,6 +100,7 @@ fn build(paths: &Paths, name: &str, kind: Kind) -> Result<()> {
         Kind::Rust => rust::guest(paths, name),
         Kind::CComponent(adapter) => c::component(paths, name, adapter),
         Kind::CModule(model) => c::module(paths, name, model),
+        Kind::CBare(folder, defines) => c::bare(paths, name, folder, defines),
         Kind::Composition(socket, plug) => composition(paths, name, socket, plug),
         Kind::Js => big::javascript(paths, name),
         Kind::Python => big::python(paths, name),

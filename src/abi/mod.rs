@@ -11,7 +11,7 @@ mod table;
 mod world;
 
 pub use layout::{Case, Field, Kind, Layouts, Resource, Tag, Ty, TyId, Variant};
-pub use names::{ImportName, Names, ResourceOp, Track};
+pub use names::{ImportName, Names, ResourceOp, Track, cm32p2_export};
 pub(crate) use operations::{built_in, channel};
 pub use signature::{Lowering, Signature};
 pub use table::Table;

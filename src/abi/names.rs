@@ -125,6 +125,56 @@ impl Names {
     }
 }
 
+impl ImportName {
+    /// The same function in the scheme of build targets, whatever its scheme.
+    pub fn to_cm32p2(&self) -> ImportName {
+        let module = match self.module.as_str() {
+            module if module.starts_with("cm32p2") => return self.clone(),
+            "$root" | "[export]$root" => "cm32p2".to_owned(),
+            module => match module.strip_prefix("[export]") {
+                Some(interface) => format!("cm32p2|_ex_{}", canonical(interface)),
+                None => format!("cm32p2|{}", canonical(module)),
+            },
+        };
+        ImportName { module, name: intrinsic(&self.name) }
+    }
+}
+
+/// An export in the scheme of build targets, whatever its scheme.
+pub fn cm32p2_export(name: &str) -> String {
+    let (old, new) = (Names::Legacy, Names::Cm32p2);
+    for (legacy, name_now) in
+        [(old.memory(), new.memory()), (old.realloc(), new.realloc()), (old.initialize(), new.initialize())]
+    {
+        if name == legacy {
+            return name_now.to_owned();
+        }
+    }
+    if name.starts_with("cm32p2") {
+        return name.to_owned();
+    }
+    match (name.strip_prefix("cabi_post_"), name.split_once('#')) {
+        (Some(export), _) => new.post_return(&cm32p2_export(export)),
+        (None, Some((interface, function))) => format!("cm32p2|{}|{}", canonical(interface), intrinsic(function)),
+        (None, None) => format!("cm32p2||{name}"),
+    }
+}
+
+/// An interface under its compatibility track.
+fn canonical(interface: &str) -> String {
+    match Track::of(interface).0 {
+        Track { interface, track: Some(track) } => format!("{interface}@{track}"),
+        Track { interface, track: None } => interface,
+    }
+}
+
+/// A field: intrinsics of resources have another form, functions keep their names.
+fn intrinsic(field: &str) -> String {
+    let ops = [ResourceOp::Drop, ResourceOp::New, ResourceOp::Rep, ResourceOp::Dtor];
+    let named = ops.into_iter().find_map(|op| Some((op, field.strip_prefix(&Names::Legacy.resource(op, ""))?)));
+    named.map_or_else(|| field.to_owned(), |(op, resource)| Names::Cm32p2.resource(op, resource))
+}
+
 /// The part of an interface name that versions of one compatibility track share: `wasi:http/types@0.2.12` and `@0.2.3`
 /// have the same track (`0.2`), `@0.3.0` another (*Canonical interface name*).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

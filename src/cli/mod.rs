@@ -4,6 +4,7 @@
 //! silent.
 
 mod adapt;
+mod bindgen;
 mod cache;
 mod check;
 #[cfg(feature = "serve")]
@@ -42,6 +43,7 @@ Examples:
   lowlift adapt app.wasm -o app.component.wasm       wrap a preview1 module
   lowlift link app.component.wasm -o app.core.wasm   lower a component to one core module
   lowlift check app.core.wasm --against wasi:http/proxy@0.2.12
+  lowlift bindgen wasi:io@0.2.12 --lang c --engine wamr --out-dir gen
   lowlift layout wasi:http/types.error-code          draw a type as it lies in memory
   lowlift diff wasi:http@0.2.0 wasi:http@0.2.12      what changed at the level of the core ABI
   lowlift run app.wasm -- --help                     run a program on a core-only engine
@@ -123,6 +125,7 @@ enum Verb {
     Link(link::Args),
     Check(check::Args),
     Diff(diff::Args),
+    Bindgen(bindgen::Args),
     Layout(layout::Args),
     #[cfg(feature = "serve")]
     Run(run::Args),
@@ -216,6 +219,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Link(args) => link::run(&args, &shared),
         Verb::Check(args) => check::run(&args, &shared),
         Verb::Diff(args) => diff::run(&args, &shared),
+        Verb::Bindgen(args) => bindgen::run(&args, &shared),
         Verb::Layout(args) => layout::run(&args, &shared),
         #[cfg(feature = "serve")]
         Verb::Run(args) => run::run(&args, &shared),

@@ -204,6 +204,17 @@ codes! {
         "Names are not part of the ABI: deployed modules notice nothing, sources do.";
     CasesGone = "LL0710", "a type has fewer cases or flags",
         "Its layout is the same, but whoever was built against the old type may still send what is gone: lifting an unknown case traps, and an unknown flag is ignored without a word. What only the host sends harms nobody.";
+    // 07, from 0711 on: bindgen
+    BindgenAsync = "LL0711", "an asynchronous function that is not generated",
+        "Asynchronous functions, streams, futures and error contexts need a scheduler in the host, which generated code does not bring. Each is named; `--omit-refused` generates the rest.";
+    BindgenAllocation = "LL0712", "a function that allocates, and a profile that cannot",
+        "Lists and strings that a host gives to a guest lie in the guest's memory. The profile `reentrant` calls the guest's realloc, `arena` writes into a region that the guest named beforehand, `none` has neither.";
+    BindgenUnsupported = "LL0713", "what generated code cannot do",
+        "The function is valid, but there is no sound code for it in this language or through this engine. The message says why.";
+    BindgenName = "LL0714", "a name that cannot stand in generated code",
+        "A name holds a NUL byte or is longer than a C string literal may be, so no engine could be told of it. A name map gives it another one.";
+    BindgenPlain = "LL0715", "WITX that was not derived by lowlift",
+        "Code is generated from WIT, or from WITX that `lowlift witx` derived: its annotations say what each function and type is. Other WITX has signatures alone.";
 
     // 09: ours
     Internal = "LL0901", "a bug in lowlift",

@@ -96,6 +96,20 @@ pub struct Func {
     pub stability: Stability,
 }
 
+impl Func {
+    /// All types that it names: of its slots, and of what the WIT says.
+    pub fn types(&self) -> impl Iterator<Item = &Witx> {
+        let slots = self.params.iter().chain(&self.result).map(|p| &p.ty);
+        let (params, result): (&[WitParam], Option<&Witx>) = match &self.role {
+            FuncRole::Call { params, result, .. } => (params, result.as_ref()),
+            FuncRole::TaskReturn { result } => (&[], result.as_ref()),
+            FuncRole::Resource(_, ty) | FuncRole::Channel(_, ty) => (&[], Some(ty)),
+            _ => (&[], None),
+        };
+        slots.chain(params.iter().map(|p| &p.ty)).chain(result)
+    }
+}
+
 /// What a core function is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FuncRole {
@@ -286,6 +300,31 @@ pub enum Witx {
     Enum(&'static str, Vec<String>),
     /// `(variant (@witx tag R) (case $a T?) …)`.
     Variant(&'static str, Vec<(String, Option<Witx>)>),
+}
+
+impl TypeName {
+    /// The types that it names.
+    pub fn types(&self) -> impl Iterator<Item = &Witx> {
+        let payload = match &self.kind {
+            TypeKind::FixedList(ty, _) | TypeKind::Stream(Some(ty)) | TypeKind::Future(Some(ty)) => Some(ty),
+            _ => None,
+        };
+        payload.into_iter().chain([&self.def])
+    }
+}
+
+impl Witx {
+    /// Calls `found` with every id in it.
+    pub fn names<'w>(&'w self, found: &mut impl FnMut(&'w str)) {
+        match self {
+            Witx::Name(id) => found(id),
+            Witx::List(ty) | Witx::Pointer(ty) | Witx::ConstPointer(ty) => ty.names(found),
+            Witx::Record(fields) => fields.iter().for_each(|(_, ty)| ty.names(found)),
+            Witx::Tuple(types) => types.iter().for_each(|ty| ty.names(found)),
+            Witx::Variant(_, cases) => cases.iter().filter_map(|(_, ty)| ty.as_ref()).for_each(|ty| ty.names(found)),
+            Witx::Builtin(_) | Witx::Handle | Witx::Flags(..) | Witx::Enum(..) => {}
+        }
+    }
 }
 
 /// The keywords that [`Witx::Builtin`] may be.

@@ -32,6 +32,14 @@ pub struct Derivation {
     pub rebuilt: Rebuilt,
 }
 
+impl Derivation {
+    /// The same of a document that was derived just now.
+    pub fn of(document: Document) -> Result<Derivation> {
+        let rebuilt = Rebuilt::of(&document)?;
+        Ok(Derivation { document, rebuilt })
+    }
+}
+
 /// A function that a WITX document declares.
 #[derive(Debug, Clone)]
 pub struct WitxFunction {

@@ -79,6 +79,16 @@ impl NameFile {
         Ok((imports.iter().zip(new_imports).map(import).collect(), new_exports))
     }
 
+    /// The new names of the imports and exports of a whole world, of which a module has some.
+    pub(crate) fn world_names(
+        &self,
+        imports: &[ImportName],
+        exports: &[String],
+    ) -> Result<(Vec<ImportName>, Vec<String>)> {
+        let exports: Vec<ExportName<'_>> = exports.iter().map(|name| ExportName { name, is_memory: false }).collect();
+        self.names(imports, &exports)
+    }
+
     fn renamed(&self, pairs: &Pairs, names: &[&str], what: &str) -> Result<Vec<String>> {
         let known: HashSet<&str> = names.iter().copied().collect();
         for full in pairs.keys() {

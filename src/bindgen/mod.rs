@@ -1,0 +1,163 @@
+//! Host code for engines that know only core WebAssembly, from derived WITX alone.
+//!
+//! [`Plan`] says which functions a host provides and calls, under which names, and refuses what cannot be generated; it
+//! knows no language. [`c`] writes C99. `docs/bindgen.md` is the contract between the generated code and its vendor.
+
+pub mod c;
+mod names;
+mod plan;
+
+pub use plan::{Call, MAX_ON_STACK, Plan, Refused, Stub, Support};
+
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::link::NameMap;
+use crate::witx::Derivation;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The language of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// C99.
+    C,
+    /// Rust.
+    Rust,
+}
+
+/// The engine whose interface the output is registered through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// WAMR's `NativeSymbol` tables.
+    Wamr,
+    /// wasm3's raw functions.
+    Wasm3,
+    /// The standard C API: positional imports.
+    WasmCApi,
+    /// toywasm's host modules.
+    Toywasm,
+    /// No engine: functions over a view of the memory.
+    None,
+    /// wasmi's linker, in Rust.
+    Wasmi,
+    /// wasmtime's linker, in Rust.
+    Wasmtime,
+}
+
+impl Engine {
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Wamr => "wamr",
+            Engine::Wasm3 => "wasm3",
+            Engine::WasmCApi => "wasm-c-api",
+            Engine::Toywasm => "toywasm",
+            Engine::None => "none",
+            Engine::Wasmi => "wasmi",
+            Engine::Wasmtime => "wasmtime",
+        }
+    }
+
+    /// The language that its interface is in.
+    pub fn language(self) -> Language {
+        match self {
+            Engine::Wasmi | Engine::Wasmtime => Language::Rust,
+            _ => Language::C,
+        }
+    }
+}
+
+/// How results that are lists or strings get their place in the guest's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Allocation {
+    /// The host calls the guest's realloc while the guest waits.
+    Reentrant,
+    /// The host writes into a region that the guest named beforehand.
+    Arena,
+    /// There is none: functions that need it are refused.
+    None,
+}
+
+impl Allocation {
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Allocation::Reentrant => "reentrant",
+            Allocation::Arena => "arena",
+            Allocation::None => "none",
+        }
+    }
+}
+
+/// What to generate.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The language.
+    pub language: Language,
+    /// The engine.
+    pub engine: Engine,
+    /// The allocation profile.
+    pub allocation: Allocation,
+    /// Other names for imports and exports, as the guest was linked with.
+    pub names: Option<NameMap>,
+    /// What the files and all that belongs to no interface are called; by default after the package or world.
+    pub prefix: Option<String>,
+    /// Leave out what is refused, instead of generating nothing.
+    pub omit_refused: bool,
+}
+
+/// What was generated.
+#[derive(Debug, Clone)]
+pub struct Generated {
+    /// Name and text of each file, in order.
+    pub files: Vec<(String, String)>,
+    /// What is in them.
+    pub report: Report,
+}
+
+/// A summary of the output.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Report {
+    /// The package or world.
+    pub title: String,
+    /// Functions that the host provides.
+    pub stubs: usize,
+    /// Functions of the guest that the host calls.
+    pub calls: usize,
+    /// Distinct core signatures of the former.
+    pub signatures: usize,
+    /// Functions that allocate in the guest's memory.
+    pub allocating: usize,
+    /// The hash of the ABI, in hexadecimal.
+    pub abi_hash: String,
+    /// What was left out, and why.
+    #[serde(serialize_with = "as_json")]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub omitted: Vec<Diagnostic>,
+}
+
+fn as_json<S: serde::Serializer>(diagnostics: &[Diagnostic], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_seq(diagnostics.iter().map(crate::diagnostic::to_json))
+}
+
+/// Generates host code. Fails with all refusals at once, unless they are to be omitted: [`Code::BindgenAsync`],
+/// [`Code::BindgenAllocation`], [`Code::BindgenUnsupported`]; with [`Code::BindgenName`] where a name cannot stand in the
+/// output; and with [`Code::Usage`] for an engine of another language.
+pub fn generate(derivation: &Derivation, options: &Options) -> Result<Generated> {
+    if options.engine.language() != options.language {
+        return Err(Diagnostic::new(
+            Code::Usage,
+            format!("the engine `{}` has no binding in this language", options.engine.name()),
+        )
+        .fact("C", "wamr, wasm3, wasm-c-api, toywasm, none")
+        .fact("Rust", "wasmi, wasmtime"));
+    }
+    let plan = Plan::of(derivation, options)?;
+    let files = match options.language {
+        Language::C => c::generate(&plan, options)?,
+        Language::Rust => {
+            return Err(Diagnostic::new(Code::BindgenUnsupported, "Rust is not generated yet")
+                .hint("`--lang c` generates C for wamr, wasm3, wasm-c-api, toywasm and none"));
+        }
+    };
+    Ok(Generated { report: plan.report(), files })
+}

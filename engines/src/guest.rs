@@ -1,21 +1,12 @@
 //! The guest on all engines: one transcript.
 
-use crate::common::{Engine, Stop, Value};
-use crate::host::Board;
+use crate::common::{Engine, host};
 use crate::table::table;
 use crate::{Programs, drivers, probing, process};
 use anyhow::{Context, Result};
 use lowlift::profile::Profile;
-use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-
-/// Parts of the guest that end, and those that must be stopped.
-const GOOD: std::ops::RangeInclusive<u32> = 0..=6;
-const BAD: std::ops::RangeInclusive<u32> = 10..=31;
-/// The good part that needs more parameters than some engines have.
-const MANY_PARAMS: u32 = 6;
 
 /// The guest in its forms, and what it says.
 pub(crate) struct Files {
@@ -44,7 +35,7 @@ pub(crate) fn all(files: &Files, programs: &Programs) -> Result<bool> {
         };
         let (kind, wasm) = suited(engine.as_ref(), files)?;
         let (mut said, mut parts) = (String::new(), 0);
-        for part in GOOD.chain(BAD).filter(|part| kind != "short" || *part != MANY_PARAMS) {
+        for part in host::PARTS.into_iter().flatten().filter(|part| kind != "short" || *part != host::MANY_PARAMS.0) {
             let number = part.to_string();
             let done = process::again(&["part", engine.name(), &wasm.to_string_lossy(), &number], programs)?;
             said += &done.text;
@@ -74,15 +65,7 @@ pub(crate) fn all(files: &Files, programs: &Programs) -> Result<bool> {
 pub(crate) fn part(engine: &str, wasm: &Path, part: u32, programs: &Programs) -> Result<bool> {
     let engine = probing::find(engine, programs)?;
     let wasm = fs::read(wasm).with_context(|| wasm.display().to_string())?;
-    let reentrant = Profile::built_in(engine.profile()).context("a profile")?.reentrant;
-    let board = Rc::new(RefCell::new(Board::new(reentrant)));
-    let result = engine.run(&wasm, board.clone(), "run", &[Value::I32(part)]);
-    print!("{}", board.borrow().said());
-    match result {
-        Ok(_) => {}
-        Err(Stop::Trapped(_)) => println!("trap"),
-        Err(Stop::Refused(reason)) => println!("refused: {reason}"),
-    }
+    print!("{}", host::part(engine.as_ref(), &wasm, part));
     Ok(true)
 }
 
@@ -100,7 +83,7 @@ fn suited<'f>(engine: &dyn Engine, files: &'f Files) -> Result<(&'static str, &'
 
 /// Without the part that needs 16 parameters.
 fn without_many(expected: &str) -> String {
-    expected.lines().filter(|line| !line.starts_with("sixteen: ")).map(|line| format!("{line}\n")).collect()
+    expected.lines().filter(|line| !line.starts_with(host::MANY_PARAMS.1)).map(|line| format!("{line}\n")).collect()
 }
 
 fn difference(said: &str, wanted: &str) -> String {

@@ -3,11 +3,9 @@
 //! `cargo xtask engines` builds and calls this. An engine may crash or never end, so that each module is run in a process
 //! of its own, with a limit of time.
 
-#[path = "common/mod.rs"]
 mod common;
 mod drivers;
 mod guest;
-mod host;
 mod probing;
 mod process;
 mod table;

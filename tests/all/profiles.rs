@@ -6,10 +6,16 @@ mod common;
 use common::probes::{Probe, Verdict};
 use lowlift::profile::{FEATURES, Profile, set};
 use std::path::Path;
-use wasmparser::Validator;
+use wasmparser::{Validator, WasmFeatures};
 
 /// Those whose profile speaks of a version of the specification.
 const LEVELS: [&str; 4] = ["mvp", "lime1", "wasm2", "wasm3-spec"];
+
+/// All features that a probe needs.
+fn needed(probe: &Probe) -> WasmFeatures {
+    let floor = set("mvp").expect("a level").union(WasmFeatures::FLOATS).union(WasmFeatures::GC_TYPES);
+    probe.features.iter().map(|name| set(name).expect("a feature")).fold(floor, WasmFeatures::union)
+}
 
 fn probes() -> Vec<Probe> {
     Probe::all(Path::new("fixtures/probes")).expect("probes")
@@ -60,11 +66,11 @@ fn a_probe_needs_its_feature_and_no_more_than_it_says() {
     }
     for probe in probes {
         let valid = |features| Validator::new_with_features(features).validate_all(&probe.wasm);
-        valid(probe.needed()).unwrap_or_else(|e| panic!("{}: {e}", probe.name));
+        valid(needed(&probe)).unwrap_or_else(|e| panic!("{}: {e}", probe.name));
         // Reference types allow what the shorter feature does; parsers that know them take it from there.
         if let Some(own) = probe.features.first().filter(|own| **own != "mvp") {
             let own = set(own).expect("a feature");
-            assert!(valid(probe.needed().difference(own)).is_err(), "{} does not need {own:?}", probe.name);
+            assert!(valid(needed(&probe).difference(own)).is_err(), "{} does not need {own:?}", probe.name);
         }
     }
 }
@@ -102,4 +108,19 @@ fn a_profile_that_lies_is_found() {
         let lies = lies(engine.as_ref());
         assert!(lies.iter().any(|name| name == "gc"), "{}: {lies:?}", engine.name());
     }
+}
+
+/// What the guest says on engines that know nothing of its WIT; `cargo xtask engines` compares the others with the same file.
+#[test]
+fn a_guest_of_all_types_says_the_same_on_all_engines() {
+    let wasm = std::fs::read("fixtures/guests/engines.wasm").expect("a guest");
+    let expected = std::fs::read_to_string("fixtures/guests/engines/transcript.txt").expect("a transcript");
+    for engine in common::engines() {
+        let parts = common::host::PARTS.into_iter().flatten();
+        let said: String = parts.map(|part| common::host::part(engine.as_ref(), &wasm, part)).collect();
+        assert_eq!(said, expected, "{}", engine.name());
+    }
+    // What no bindings would do is stopped, each time.
+    assert_eq!(expected.lines().filter(|line| *line == "trap").count(), common::host::PARTS[1].clone().count());
+    assert!(!expected.contains("not stopped"));
 }

@@ -1,9 +1,10 @@
-//! What the tests of lowlift and this program share: engines behind one trait, and the probes.
+//! What the tests of lowlift and this program share: engines behind one trait, the probes, and a host.
 
 mod tinywasm;
 mod wasmi;
 mod wasmtime;
 
+pub(crate) mod host;
 pub(crate) mod probes;
 
 use std::cell::RefCell;

@@ -9,7 +9,6 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
-use wasmparser::WasmFeatures;
 
 /// What a probe gives.
 pub(crate) const ANSWER: u32 = 42;
@@ -70,13 +69,6 @@ impl Probe {
             }
         }
         Ok(probe)
-    }
-
-    /// All features it needs. References are types of their own since function references.
-    pub(crate) fn needed(&self) -> WasmFeatures {
-        let floor = set("mvp").unwrap_or(WasmFeatures::empty()).union(WasmFeatures::FLOATS);
-        let all = self.features.iter().filter_map(|name| set(name)).fold(floor, WasmFeatures::union);
-        all.union(WasmFeatures::GC_TYPES)
     }
 
     /// Whether a profile says that its engine runs the probe.

@@ -67,7 +67,7 @@ fn exported(engine: &Machine, module: ModuleRef, name: &str) -> Option<(WasmRef,
     let ExportDesc::Func(index) = export.desc else { return None };
     let Ref::Module(index) = found.get_func_ref(index)? else { return None };
     let ty = &found.types[found.functions[index as usize].ty.0 as usize];
-    Some((WasmRef { module, index }, ty.returns.0))
+    Some((WasmRef { module, index }, ty.returns.first().copied()))
 }
 
 /// One host module for each first name of the imports.

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, anyhow};
 use lowlift::profile::Profile;
 use std::path::Path;
 
-/// The engine that is no more what its profile speaks of: the profile is of 2.4, the crate's source of December 2020.
-const OLDER: [&str; 1] = ["wamr-2020"];
+/// Engines of another version than their profile speaks of: the source of the crate is of December 2020, the profile of 2.4;
+/// the package of PyPI is 0.5, the profile of 0.4.7.
+const OTHER: [&str; 2] = ["pywasm3", "wamr-2020"];
 
 /// Prints the table of engines and probes; false if a profile lies.
 pub(crate) fn all(folder: &Path, programs: &Programs) -> Result<bool> {
@@ -31,10 +32,10 @@ pub(crate) fn all(folder: &Path, programs: &Programs) -> Result<bool> {
             let path = folder.to_string_lossy();
             let done = process::again(&["probe", engine.name(), &path, &probe.name], programs)?;
             let verdict = Verdict::of(probe.claimed_by(&profile), done.good);
-            let older = OLDER.contains(&engine.name());
-            let word = if older && verdict == Verdict::Lie { "older" } else { verdict.word() };
+            let other = OTHER.contains(&engine.name());
+            let word = if other && verdict == Verdict::Lie { "other" } else { verdict.word() };
             if verdict == Verdict::Lie {
-                lies += usize::from(!older);
+                lies += usize::from(!other);
                 notes.push(format!("{} {}: {}", engine.name(), probe.name, done.text.trim()));
             }
             row.push(word.to_owned());
@@ -43,7 +44,7 @@ pub(crate) fn all(folder: &Path, programs: &Programs) -> Result<bool> {
     }
     print!("{}", table(&heading, &rows));
     println!("\nyes: claimed by the profile and run; -: neither; more: run, not claimed; LIE: claimed, not run;");
-    println!("older: claimed of a later version, and not run by this one.\n");
+    println!("other: claimed of another version, and not run by this one.\n");
     for line in notes.iter().chain(&skipped) {
         println!("{line}");
     }

@@ -1,7 +1,7 @@
 //! Probes: small modules that each need one thing, and give 42 where they have it.
 //!
 //! The first lines of a probe say what it needs, as comments: `;; feature simd`, `;; name-length 64`, `;; params 10`,
-//! `;; tables 2`, `;; memories 2`, `;; reentrant`. Where a profile has all of that, its engine must run the probe.
+//! `;; tables 2`, `;; memories 2`, `;; reentrant`, `;; start-imports`. Where a profile has all of that, its engine must run the probe.
 
 use super::{Engine, Guest, Host, Import, Stop, Value};
 use lowlift::profile::{Limits, Profile, set};
@@ -26,6 +26,8 @@ pub(crate) struct Probe {
     pub(crate) needs: Limits,
     /// Whether the host calls the guest while it waits.
     pub(crate) reentrant: bool,
+    /// Whether its start function calls an import, which no profile promises.
+    pub(crate) start_imports: bool,
 }
 
 impl Probe {
@@ -52,6 +54,7 @@ impl Probe {
             features: Vec::new(),
             needs: Limits::default(),
             reentrant: false,
+            start_imports: false,
         };
         for line in text.lines().map_while(|line| line.strip_prefix(";; ")) {
             let mut words = line.split(' ');
@@ -64,6 +67,7 @@ impl Probe {
                 "tables" => probe.needs.tables = Some(number()?),
                 "memories" => probe.needs.memories = Some(number()?),
                 "reentrant" => probe.reentrant = true,
+                "start-imports" => probe.start_imports = true,
                 // The comment begins.
                 _ => break,
             }
@@ -81,6 +85,7 @@ impl Probe {
             && enough(limits.tables, needs.tables)
             && enough(limits.memories, needs.memories)
             && (profile.reentrant || !self.reentrant)
+            && !self.start_imports
     }
 
     /// Runs it, and says what came instead of the answer.

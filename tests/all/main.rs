@@ -1,6 +1,7 @@
 //! One test program, so that the engines are linked once. Each module is named after what it judges.
 
 mod adapt;
+mod bindgen;
 mod cache;
 mod cgi;
 mod cli;

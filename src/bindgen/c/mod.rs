@@ -154,7 +154,9 @@ impl Output<'_> {
         if self.exports() > 0 || self.options.engine == Engine::None {
             text.push_str("\n/* A function that the guest exports. */\ntypedef struct {\n    const char *name;\n    const char *signature;\n} $p_export_t;\n");
         }
-        text.push_str("\n/* What the host keeps for one instance of a module: zero all of it, then set what is said here. */\n");
+        text.push_str(
+            "\n/* What the host keeps for one instance of a module: zero all of it, then set what is said here. */\n",
+        );
         text.push_str("struct $p_instance {\n    /* The host's own. */\n    void *host;\n");
         text.push_str(self.backend.members);
         if self.has_arena() {
@@ -166,7 +168,9 @@ impl Output<'_> {
 
     /// What the vendor may call.
     fn public(&self, text: &mut String) {
-        text.push_str(&self.fill("\n/* All functions, and an end of NULLs. */\nextern const $p_import_t $p_imports[$P_IMPORTS + 1];\n"));
+        text.push_str(&self.fill(
+            "\n/* All functions, and an end of NULLs. */\nextern const $p_import_t $p_imports[$P_IMPORTS + 1];\n",
+        ));
         if self.exports() > 0 || self.options.engine == Engine::None {
             text.push_str(&self.fill("extern const $p_export_t $p_exports[$P_EXPORTS + 1];\n"));
         }
@@ -205,7 +209,8 @@ impl Output<'_> {
         }
         if self.has_calls() {
             let of = if self.options.engine == Engine::Wamr { "instance->engine" } else { "NULL" };
-            let begin = "bool $p_begin($p_call_t *call, $p_instance_t *instance) {\n    return $p_enter(call, instance, ";
+            let begin =
+                "bool $p_begin($p_call_t *call, $p_instance_t *instance) {\n    return $p_enter(call, instance, ";
             let _ = write!(engine, "{}{of}, true);\n}}\n\n", self.fill(begin));
         }
         let rest = format!("{engine}{}{}{}", self.values, self.import_table()?, self.registration()?);

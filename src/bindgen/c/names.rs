@@ -18,6 +18,8 @@ pub(super) struct Names {
     /// Of stubs and calls, in their order.
     pub(super) stubs: Vec<String>,
     pub(super) calls: Vec<String>,
+    /// Of resources: the interface as the beginning of a name, and the name.
+    resources: HashMap<String, (String, String)>,
     /// Packages, without version, of which several versions are here.
     versioned: HashSet<String>,
     /// All identifiers at file scope.
@@ -26,12 +28,63 @@ pub(super) struct Names {
 
 /// What the support code defines, behind the stem.
 const SUPPORT: &[&str] = &[
-    "string_t", "list_t", "slot_t", "memory_t", "call_t", "instance_t", "import_t", "export_t", "imports", "exports",
-    "fail", "span", "at", "alloc", "string_new", "list_new", "element", "begin", "handle", "arena", "register", "link",
-    "bind", "resolve", "dispatch", "initialize", "get16", "get32", "get64", "getf32", "getf64", "put16", "put32", "put64",
-    "putf32", "putf64", "f32", "f64", "bits32", "bits64", "utf8", "lift_string", "lift_list", "load_string", "load_list",
-    "store_pair", "area", "refresh", "invoke", "char_ok", "enter", "host_func", "data", "binding_t", "handle_new",
-    "handle_rep", "handle_drop", "handles",
+    "string_t",
+    "list_t",
+    "slot_t",
+    "memory_t",
+    "call_t",
+    "instance_t",
+    "import_t",
+    "export_t",
+    "imports",
+    "exports",
+    "fail",
+    "span",
+    "at",
+    "alloc",
+    "string_new",
+    "list_new",
+    "element",
+    "begin",
+    "handle",
+    "arena",
+    "register",
+    "link",
+    "bind",
+    "resolve",
+    "dispatch",
+    "get16",
+    "get32",
+    "get64",
+    "getf32",
+    "getf64",
+    "put16",
+    "put32",
+    "put64",
+    "putf32",
+    "putf64",
+    "f32",
+    "f64",
+    "bits32",
+    "bits64",
+    "utf8",
+    "lift_string",
+    "lift_list",
+    "load_string",
+    "load_list",
+    "store_pair",
+    "area",
+    "refresh",
+    "invoke",
+    "char_ok",
+    "enter",
+    "host_func",
+    "data",
+    "binding_t",
+    "handle_new",
+    "handle_rep",
+    "handle_drop",
+    "handles",
 ];
 
 impl Names {
@@ -44,6 +97,7 @@ impl Names {
             typedefs: HashMap::new(),
             stubs: Vec::new(),
             calls: Vec::new(),
+            resources: HashMap::new(),
             versioned: versioned(plan),
             scope: Scope::default(),
         };
@@ -111,8 +165,12 @@ impl Names {
     }
 
     fn type_name(&mut self, ty: &TypeName) {
+        if ty.kind == TypeKind::Resource {
+            let place = ty.owner.as_ref().map_or_else(|| self.stem.clone(), |owner| self.interface(owner));
+            self.resources.insert(ty.id.clone(), (place, snake(&ty.wit)));
+        }
         let base = match (&ty.kind, &ty.owner) {
-            (TypeKind::Params, _) => snake(&ty.id),
+            (TypeKind::Params, _) => format!("{}_{}", self.stem, snake(&ty.id)),
             (_, Some(owner)) => format!("{}_{}", self.interface(owner), snake(&ty.wit)),
             (TypeKind::Bool | TypeKind::Char, None) => format!("{}_{}", self.stem, ty.kind.name()),
             (TypeKind::Own | TypeKind::Borrow, None) => self.handle(ty),
@@ -136,13 +194,10 @@ impl Names {
     fn handle(&self, ty: &TypeName) -> String {
         let word = ty.kind.name();
         match &ty.def {
-            Witx::Name(resource) => {
-                let base = self.types.get(resource).cloned().unwrap_or_else(|| snake(resource));
-                match base.rsplit_once('_') {
-                    Some((interface, own)) => format!("{interface}_{word}_{own}"),
-                    None => format!("{word}_{base}"),
-                }
-            }
+            Witx::Name(resource) => match self.resources.get(resource) {
+                Some((interface, own)) => format!("{interface}_{word}_{own}"),
+                None => format!("{}_{word}_{}", self.stem, snake(resource)),
+            },
             _ => format!("{}_{}", self.stem, snake(&ty.id)),
         }
     }

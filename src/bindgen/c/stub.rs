@@ -69,11 +69,12 @@ impl Values<'_> {
         let docs = docs(stub.module, stub.func);
         let _ = write!(self.header, "\n{}{prototype};\n", comment(&docs, ""));
         let shown = comment(&format!("{} {}: {}", stub.module.core_name, stub.func.name, stub.abi.core), "");
-        let head = format!("{shown}static bool {entry}({stem}_call_t *call, const {stem}_slot_t *in, {stem}_slot_t *out)");
-        let _ = write!(
-            self.source,
-            "{head} {{\n    (void)in;\n    (void)out;\n{body}    return true;\n}}\n\n"
-        );
+        let head =
+            format!("{shown}static bool {entry}({stem}_call_t *call, const {stem}_slot_t *in, {stem}_slot_t *out)");
+        // Declarations come first, as in C89, and then what silences warnings.
+        let unused = ["in", "out"].iter().filter(|name| !body.contains(&format!("{name}[")));
+        let unused = unused.fold(String::new(), |text, name| text + &format!("    (void){name};\n"));
+        let _ = write!(self.source, "{head} {{\n{unused}{body}    return true;\n}}\n\n");
         entry
     }
 
@@ -111,6 +112,9 @@ impl Values<'_> {
             let c_type = self.shapes().c_type(value);
             let _ = writeln!(body, "    {c_type} ret;");
         }
+        if signature.result_spilled {
+            body.push_str("    uint32_t area;\n");
+        }
         let mut fields: Vec<String> = shape.params.iter().map(|(name, _)| name.clone()).collect();
         match self.spilled(stub, signature) {
             Some((args, members)) => {
@@ -119,8 +123,7 @@ impl Values<'_> {
                 let _ = writeln!(body, "    {c_type} args;");
                 let _ = writeln!(body, "    if (!{stem}_area(call, in[0].i32, {size}, {align})) return false;");
                 let load = self.function(Op::Load, &args);
-                let _ =
-                    writeln!(body, "    if (!{load}(call, call->memory.base + in[0].i32, &args)) return false;");
+                let _ = writeln!(body, "    if (!{load}(call, call->memory.base + in[0].i32, &args)) return false;");
                 fields = members;
             }
             None => body.push_str(&self.lift_params(signature, shape)),
@@ -129,7 +132,9 @@ impl Values<'_> {
             let (size, align) = self.element(value);
             let last = signature.core.params.len() - 1;
             // Before the call, so that a guest that gives a wrong pointer has no effect.
-            let _ = writeln!(body, "    if (!{stem}_area(call, in[{last}].i32, {size}, {align})) return false;");
+            // A guest that is called meanwhile may overwrite the engine's slots.
+            let _ = writeln!(body, "    area = in[{last}].i32;");
+            let _ = writeln!(body, "    if (!{stem}_area(call, area, {size}, {align})) return false;");
         }
         if shape.result.is_some() {
             body.push_str("    memset(&ret, 0, sizeof ret);\n");
@@ -166,9 +171,8 @@ impl Values<'_> {
         let mut at = 0;
         for (name, value) in &shape.params {
             let width = self.width(value);
-            let slots: Vec<String> = (at..at + width)
-                .map(|i| raw(&stem, signature.core.params[i], &format!("in[{i}]")))
-                .collect();
+            let slots: Vec<String> =
+                (at..at + width).map(|i| raw(&stem, signature.core.params[i], &format!("in[{i}]"))).collect();
             if width > 0 {
                 let lifted = self.lift(value, 0, name);
                 body.push_str(&match self.shapes().is_aggregate(value) {
@@ -194,10 +198,8 @@ impl Values<'_> {
         let stem = self.names.stem.clone();
         let Some(value) = &shape.result else { return String::new() };
         if signature.result_spilled {
-            let last = signature.core.params.len() - 1;
-            let store = self.store(value, "ret", &format!("call->memory.base + in[{last}].i32"));
-            // The host may have called the guest, and the memory moved; it never shrinks.
-            return store;
+            // The memory may have moved since it was checked; it never shrinks.
+            return self.store(value, "ret", "call->memory.base + area");
         }
         let Some(&core) = signature.core.results.first() else { return String::new() };
         if !self.shapes().is_aggregate(value) {

@@ -466,7 +466,7 @@ impl Values<'_> {
             Form::Bool => format!("    s[{at}] = {from} != 0;\n"),
             Form::Number("float") => format!("    s[{at}] = {stem}_bits32({from});\n"),
             Form::Number("double") => format!("    s[{at}] = {stem}_bits64({from});\n"),
-            Form::Number("int8_t" | "int16_t" | "int32_t") => format!("    s[{at}] = (uint32_t){from};\n"),
+            Form::Number("int8_t" | "int16_t" | "int32_t") => format!("    s[{at}] = (uint64_t)(uint32_t){from};\n"),
             Form::Number(_) | Form::Flags(_) | Form::Char | Form::Enum(_) | Form::Handle(..) => {
                 format!("    s[{at}] = (uint64_t){from};\n")
             }

@@ -1,11 +1,12 @@
 //! Host code for engines that know only core WebAssembly, from derived WITX alone.
 //!
 //! [`Plan`] says which functions a host provides and calls, under which names, and refuses what cannot be generated; it
-//! knows no language. [`c`] writes C99. `docs/bindgen.md` is the contract between the generated code and its vendor.
+//! knows no language. [`c`] writes C99, `rust` Rust. `docs/bindgen.md` is the contract between the generated code and its vendor.
 
 pub mod c;
 mod names;
 mod plan;
+mod rust;
 
 pub use plan::{Call, MAX_ON_STACK, Plan, Refused, Stub, Support};
 
@@ -154,10 +155,7 @@ pub fn generate(derivation: &Derivation, options: &Options) -> Result<Generated>
     let plan = Plan::of(derivation, options)?;
     let files = match options.language {
         Language::C => c::generate(&plan, options)?,
-        Language::Rust => {
-            return Err(Diagnostic::new(Code::BindgenUnsupported, "Rust is not generated yet")
-                .hint("`--lang c` generates C for wamr, wasm3, wasm-c-api, toywasm and none"));
-        }
+        Language::Rust => rust::generate(&plan, options)?,
     };
     Ok(Generated { report: plan.report(), files })
 }

@@ -1,0 +1,4 @@
+fn allocator(_: impl AsContextMut, _: &Instance) -> Result<Allocator, Trap> {
+    Ok(Allocator::default())
+}
+

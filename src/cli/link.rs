@@ -49,10 +49,11 @@ pub(super) struct Args {
     /// Write what the host must provide and what was done, as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Lower the result to what an engine takes, or refuse: `mvp`, `lime1`, `wasm2`, `wasm3`, a built-in engine, or a profile.
+    /// Lower the result to what an engine takes, or refuse: `mvp`, `lime1`, `wasm2`, `wasm3-spec`, a built-in engine, or a
+    /// profile.
     ///
-    /// Built-in engines: browser, node, spacewasm, tinywasm, toywasm, wamr-interp, wasm3-0.4, wasmi, wazero. A profile is a
-    /// TOML file, whose name ends in `.toml`.
+    /// Built-in engines: browser, dlr, node, spacewasm, tinywasm, toywasm, wamr-aot, wamr-interp, wasm3, wasm3-0.4, wasmi,
+    /// wasmtime, wazero. A profile is a TOML file, whose name ends in `.toml`.
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub(super) target: Option<String>,
     /// Give imports and exports other names: `short`, `cm32p2`, or as a file says.

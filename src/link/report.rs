@@ -24,6 +24,7 @@ pub enum Floor {
     /// WebAssembly 2.0.
     Wasm2,
     /// WebAssembly 3.0.
+    #[serde(rename = "wasm3-spec")]
     Wasm3,
 }
 
@@ -37,7 +38,7 @@ impl Floor {
             Floor::Mvp => "mvp",
             Floor::Lime1 => "lime1",
             Floor::Wasm2 => "wasm2",
-            Floor::Wasm3 => "wasm3",
+            Floor::Wasm3 => "wasm3-spec",
         }
     }
 }

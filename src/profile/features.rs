@@ -29,7 +29,7 @@ const LEVELS: &[(&str, WasmFeatures)] = &[
     ("mvp", WasmFeatures::WASM1),
     ("lime1", WasmFeatures::LIME1),
     ("wasm2", WasmFeatures::WASM2),
-    ("wasm3", WasmFeatures::WASM3),
+    ("wasm3-spec", WasmFeatures::WASM3),
 ];
 
 /// What a feature or a level stands for.

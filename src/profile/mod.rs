@@ -1,8 +1,9 @@
 //! Engine profiles: what an engine takes, as data. Features of core WebAssembly, limits, and whether a host function may
 //! call back into the guest.
 //!
-//! A profile is a TOML file; those of [`Profile::built_in`] are files of this folder, and each says where its figures come
-//! from. A profile that is smaller than its engine is safe, one that is larger is not.
+//! A profile is a TOML file; those of [`Profile::built_in`] are files of this folder, and every line of them says where it is
+//! known from. A profile that is smaller than its engine is safe, one that is larger is not: tests run a probe of each line on
+//! the engines that can be had.
 
 mod features;
 mod parse;
@@ -16,6 +17,8 @@ use wasmparser::WasmFeatures;
 pub struct Profile {
     /// The built-in name, or the path of the file.
     pub name: String,
+    /// Which engine, build and version it speaks of, in a sentence.
+    pub about: Option<String>,
     /// Features of core WebAssembly; the validator is given exactly these.
     pub features: WasmFeatures,
     /// What the engine refuses beyond them.
@@ -23,6 +26,9 @@ pub struct Profile {
     /// Whether a host function may call the guest while the guest waits for it, as a host must that allocates a result with
     /// `cabi_realloc`.
     pub reentrant: bool,
+    /// Every line of the file (a feature, a limit such as `max-params`, `reentrant`) and where it is known from. All lines of
+    /// built-in profiles have a source; a profile of the user's own may do without.
+    pub sources: Vec<(String, Option<String>)>,
 }
 
 /// Limits; none where the engine has none that matters.
@@ -59,15 +65,19 @@ built_in! {
     "mvp",
     "lime1",
     "wasm2",
-    "wasm3",
+    "wasm3-spec",
     "browser",
+    "dlr",
     "node",
     "spacewasm",
     "tinywasm",
     "toywasm",
+    "wamr-aot",
     "wamr-interp",
+    "wasm3",
     "wasm3-0.4",
     "wasmi",
+    "wasmtime",
     "wazero",
 }
 

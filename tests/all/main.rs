@@ -38,6 +38,7 @@ mod oracle;
 mod preview1;
 mod preview1_native;
 mod product;
+mod profiles;
 mod random;
 mod repro;
 mod run;

@@ -3,6 +3,7 @@
 mod bench;
 mod bless;
 mod client;
+mod engines;
 mod fuzz;
 mod guests;
 mod paths;
@@ -40,6 +41,8 @@ enum Task {
     },
     /// Run a component, linked with `--wasi preview1`, on engines that know only preview1.
     Preview1(preview1::Preview1Args),
+    /// Run the probes of profiles, and a guest, on engines of other makers.
+    Engines(engines::EnginesArgs),
     /// Link generated components and compare every call with the original, on four engines.
     FuzzLink(fuzz::FuzzArgs),
     /// Load `lowlift serve` with good and hostile guests and clients, and look for wrong answers and leaks.
@@ -70,6 +73,7 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::Bench(args)) => bench::bench(&Paths::find()?, &args),
         Some(Task::Bless { args }) => bless::bless(&Paths::find()?, &args),
         Some(Task::Preview1(args)) => preview1::preview1(&Paths::find()?, &args),
+        Some(Task::Engines(args)) => engines::engines(&Paths::find()?, &args),
         Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
         Some(Task::Soak(args)) => soak::soak(&Paths::find()?, &args),
         Some(Task::Reports) => reports::reports(&Paths::find()?),

@@ -50,16 +50,31 @@ pub(super) fn module(paths: &Paths, name: &str, model: Model) -> Result<()> {
     finish(paths, &built, name)
 }
 
+/// C without bindings and without a libc: a core module of 1.0 that imports what its source says.
+pub(super) fn bare(paths: &Paths, name: &str, folder: &str, defines: &[&str]) -> Result<()> {
+    let built = wasm::generated(paths)?.join(format!("{name}.wasm"));
+    let mut compiler = zig(paths)?;
+    compiler.args(["-target", "wasm32-freestanding", "-mcpu=mvp", "-nostdlib", "-Wl,--no-entry", "-Wl,--export-memory"]);
+    compiler.arg("-Wl,-z,stack-size=4096").args(defines.iter().map(|define| format!("-D{define}")));
+    run(compiler.arg(paths.guests.join(folder).join("main.c")).arg("-o").arg(&built))?;
+    finish(paths, &built, name)
+}
+
 fn compiler(paths: &Paths, model: Model) -> Result<Command> {
+    let mut compiler = zig(paths)?;
+    compiler.args(["-target", "wasm32-wasi", "-Wl,-z,stack-size=65536"]).args(match model {
+        Model::Command => None,
+        Model::Reactor => Some("-mexec-model=reactor"),
+    });
+    Ok(compiler)
+}
+
+fn zig(paths: &Paths) -> Result<Command> {
     let zig = paths.tools.join("zig");
     make_once(&zig, |part| pip_install(part, &format!("ziglang=={ZIGLANG}")))?;
     let cache = paths.tools.join("zig-cache");
     let mut python = command("python3");
-    python.args(["-m", "ziglang", "cc", "-target", "wasm32-wasi", "-Os", "-s", "-Wl,-z,stack-size=65536"]);
-    python.args(["-Wall", "-Wextra"]).args(match model {
-        Model::Command => None,
-        Model::Reactor => Some("-mexec-model=reactor"),
-    });
+    python.args(["-m", "ziglang", "cc", "-Os", "-s", "-Wall", "-Wextra"]);
     // Its own caches, so that nothing is left in the user's home folder.
     python.env("PYTHONPATH", zig).env("ZIG_GLOBAL_CACHE_DIR", &cache).env("ZIG_LOCAL_CACHE_DIR", &cache);
     Ok(python)

@@ -36,6 +36,8 @@ enum Kind {
     CComponent(Option<&'static str>),
     /// C without bindings: a plain preview1 module.
     CModule(c::Model),
+    /// C without bindings or libc, from the named folder, with these definitions.
+    CBare(&'static str, &'static [&'static str]),
     /// A composition: the first imports what the second exports.
     Composition(&'static str, &'static str),
     /// JavaScript by componentize-js, without these features of the engine inside.
@@ -60,6 +62,9 @@ const GUESTS: &[(&str, Kind)] = &[
     ("shelf", Kind::Composition("shelf-c", "shelf-rust")),
     ("http-js", Kind::Js(&[])),
     ("http-js-handler", Kind::Js(&["fetch-event"])), // one instance for many requests
+    ("engines", Kind::CBare("engines", &[])), // what `cargo xtask engines` runs
+    ("engines-arena", Kind::CBare("engines", &["ARENA"])),
+    ("engines-short", Kind::CBare("engines", &["ARENA", "SHORT"])),
     ("http-py", Kind::Python),
 ];
 
@@ -96,6 +101,7 @@ fn build(paths: &Paths, name: &str, kind: Kind) -> Result<()> {
         Kind::Rust => rust::guest(paths, name),
         Kind::CComponent(adapter) => c::component(paths, name, adapter),
         Kind::CModule(model) => c::module(paths, name, model),
+        Kind::CBare(folder, defines) => c::bare(paths, name, folder, defines),
         Kind::Composition(socket, plug) => composition(paths, name, socket, plug),
         Kind::Js(without) => big::javascript(paths, name, without),
         Kind::Python => big::python(paths, name),

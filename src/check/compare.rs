@@ -5,7 +5,7 @@ use super::finding::{Checked, Draft, Finding, listed};
 use super::index::{Found, Index};
 use super::target::{Provided, Target};
 use crate::abi::{CoreSignature, ImportName, Names, Track};
-use crate::adapt::{Item, PREVIEW1, Survey, choose};
+use crate::adapt::{Foreign, Item, PREVIEW1, Survey};
 use crate::diagnostic::{Code, nearest};
 use indexmap::IndexMap;
 use semver::Version;
@@ -165,9 +165,10 @@ fn unknown(survey: &Survey, module: &str, functions: &[&str], target: &Target) -
     }
 }
 
-/// Whose host functions these look like, as `lowlift adapt` would say it.
+/// Whose host functions these look like, and what helps, as `lowlift adapt` says it.
 fn advice(survey: &Survey, module: &str) -> Option<String> {
-    let error = choose(survey, None).err()?;
-    let about = error.message.contains(&format!("`{module}`")) && error.code == Code::ForeignImport;
-    about.then(|| error.hints.into_iter().next()).flatten()
+    let tells =
+        |foreign: &&Foreign| foreign.imports(survey).iter().any(|import| import.split(' ').next() == Some(module));
+    let foreign = Foreign::of(survey).into_iter().find(tells)?;
+    Some(format!("{}: {}", foreign.found, foreign.hint))
 }

@@ -9,7 +9,22 @@ use super::target::Target;
 use crate::abi::{Abi, Direction, Forms, Names, Role, Table, world_functions};
 use crate::adapt::{Item, Survey};
 use crate::diagnostic::{Code, Result};
-use crate::wit::{Gates, Sources, load, select_world};
+use crate::wit::{Gates, Loaded, Sources, load, select_world};
+use crate::witx::Scope;
+use wit_parser::WorldId;
+
+/// The world of a component as a target: what it imports, and the types of that. Fails where they cannot be read.
+pub fn own(name: &str, component: &[u8]) -> Result<Target> {
+    let (loaded, world) = world(name, component)?;
+    let target = Target::of_world(name, &loaded.resolve, world)?;
+    Ok(target.with_types(&loaded.resolve, &Scope::World(world)))
+}
+
+fn world(name: &str, component: &[u8]) -> Result<(Loaded, WorldId)> {
+    let loaded = load(&Sources::Binary { path: name.to_owned(), bytes: component.to_vec() }, &Gates::default())?;
+    let world = select_world(&loaded, None)?;
+    Ok((loaded, world))
+}
 
 /// Compares the imports and exports of a component with `target`. Fails where the component's types cannot be read.
 pub fn boundary(component: &[u8], target: &Target) -> Result<Checked> {
@@ -21,8 +36,7 @@ pub fn boundary(component: &[u8], target: &Target) -> Result<Checked> {
 
 /// The core functions that the world of a component implies, as the boundary of a module.
 fn survey(component: &[u8]) -> Result<Survey> {
-    let loaded = load(&Sources::Binary { path: String::new(), bytes: component.to_vec() }, &Gates::default())?;
-    let world = select_world(&loaded, None)?;
+    let (loaded, world) = world("", component)?;
     let mut table = Table::new(&loaded.resolve);
     let abi = Abi { names: Names::Legacy, forms: Forms::Sync };
     let mut survey = Survey { has_component_type: true, ..Survey::default() };

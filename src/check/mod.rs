@@ -1,7 +1,7 @@
 //! Tells before shipping what would trap in the field: compares a module with what a host provides (a [`Target`]) and with
 //! what its engine takes (a [`Profile`]).
 //!
-//! What is said stands in the rule files of `rules/`; see [`Rule`]. `compare`, `exports` and `index` compare with a target,
+//! What is said stands in the rule files of `rules/`; see [`Rule`]. `compare`, `exports`, `index` and `types` compare with a target,
 //! `engine`, `features`, `start` and `budget` with a profile; `settings`, `config` and `baseline` decide what of it counts,
 //! and `report` has the forms in which it is told.
 //!
@@ -23,12 +23,13 @@ mod report;
 mod settings;
 mod start;
 mod target;
+mod types;
 mod whole;
 
 pub use baseline::{Baseline, Entry};
 pub use budget::Budget;
 pub use compare::check;
-pub use component::boundary;
+pub use component::{boundary, own};
 pub use config::Config;
 pub use diff::{Broken, Change, FirstByte, Verdict, breaks, diff, verdict};
 pub use finding::{Checked, Finding};

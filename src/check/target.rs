@@ -1,13 +1,15 @@
 //! What a host provides and expects: from a WIT world, from WIT packages, or from derived WITX alone.
 
+use super::types::of_wit;
 use crate::abi::{
     Abi, CoreSignature, Direction, Forms, ImportName, Names, Needs, Resolve, Role, Signature, Table, Track,
     WorldFunction, built_ins, world_functions,
 };
 use crate::diagnostic::Result;
-use crate::witx::{Derivation, Func, FuncAbi, FuncRole, Stability, WitxFunction};
+use crate::witx::{Derivation, Func, FuncAbi, FuncRole, Scope, Stability, WitxFunction};
 use semver::Version;
 use std::collections::HashMap;
+use std::sync::Arc;
 use wit_parser::{Function, InterfaceId, PackageId, WorldId};
 
 /// A function that passes between host and guest.
@@ -58,6 +60,8 @@ pub struct Target {
     pub required: Vec<Vec<Required>>,
     /// The names of the guest's memory and realloc.
     pub names: Names,
+    /// The types; none where they are not known.
+    pub types: Option<Arc<Derivation>>,
 }
 
 /// A guest may use any form of a function.
@@ -109,7 +113,7 @@ impl Target {
     }
 
     /// The host that derived WITX describes, by nothing but the WITX.
-    pub fn of_derivation(name: &str, derivation: &Derivation) -> Target {
+    pub fn of_derivation(name: &str, derivation: Derivation) -> Target {
         let document = &derivation.document;
         let mut target = Target { name: name.to_owned(), names: document.abi.names, ..Target::default() };
         for (module, func, abi) in derivation.rebuilt.functions(document) {
@@ -123,7 +127,14 @@ impl Target {
                 (Direction::Export, _) => {}
             }
         }
+        target.types = Some(Arc::new(derivation));
         target
+    }
+
+    /// The same, with the types of the WIT that it was made of.
+    pub fn with_types(mut self, resolve: &Resolve, scope: &Scope) -> Target {
+        self.types = of_wit(resolve, scope).map(Arc::new);
+        self
     }
 
     /// The host that any other WITX describes: names and signatures, and no needs.

@@ -2,12 +2,13 @@
 
 use super::budget::Budget;
 use super::compare::{check, used};
-use super::component::boundary;
+use super::component::{boundary, own};
 use super::engine::{adapter, engine, reentrancy};
 use super::exports::post_returns;
 use super::finding::{Checked, Finding};
 use super::start::start;
 use super::target::Target;
+use super::types::types;
 use crate::abi::Names;
 use crate::adapt::{Survey, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -26,8 +27,8 @@ pub struct Host<'h> {
     pub budget: Budget,
 }
 
-/// Judges a core module. `own` is the world of the module itself, where it is known: without a target, it says which of its
-/// imports allocate.
+/// Judges a core module. `own` is the world of the module itself, where it is known: it says what the module takes its types
+/// for, and without a target, which of its imports allocate.
 pub fn module(wasm: &[u8], host: &Host<'_>, own: Option<&Target>) -> Result<(Checked, Survey)> {
     let survey = survey(wasm)?;
     let mut checked = match host.target {
@@ -41,8 +42,18 @@ pub fn module(wasm: &[u8], host: &Host<'_>, own: Option<&Target>) -> Result<(Che
     if let (Some(profile), Some(target)) = (host.profile, host.target.or(own)) {
         checked.findings.extend(reentrancy(&used(&survey, target), profile));
     }
+    checked.findings.extend(types_of(own, host.target));
     checked.findings.extend(core(wasm, host)?);
     Ok((checked, survey))
+}
+
+/// Types that are known to both and are not the same.
+fn types_of(own: Option<&Target>, host: Option<&Target>) -> Vec<Finding> {
+    let of = |target: Option<&Target>| target.and_then(|target| target.types.clone());
+    match (of(own), of(host)) {
+        (Some(own), Some(host)) => types(&own, &host),
+        _ => Vec::new(),
+    }
 }
 
 /// What is judged by the core module alone.
@@ -67,6 +78,7 @@ pub fn component(wasm: &[u8], host: &Host<'_>) -> Result<(Checked, String)> {
         Some(target) => boundary(wasm, target)?,
         None => Checked::default(),
     };
+    checked.findings.extend(types_of(own("", wasm).ok().as_ref(), host.target));
     for (index, range) in modules.into_iter().enumerate() {
         let bytes = wasm.get(range.clone()).unwrap_or_default();
         for mut finding in core(bytes, host)? {

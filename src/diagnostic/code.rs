@@ -192,6 +192,7 @@ codes! {
     StartCallsImports = "LL0433", rule "start-calls-imports";
     BaselineInvalid = "LL0434", "a baseline that cannot be read",
         "A baseline is a JSON file that `lowlift check --write-baseline` writes: `version` and `findings`, each with `rule`, `module` and `subject`. Write it anew.";
+    TypeDiffers = "LL0435", rule "type-differs";
 
     // 05: WIT and WITX
     WitParse = "LL0501", "the WIT does not parse",

@@ -60,7 +60,10 @@ impl Report {
         let mut text = String::new();
         for module in &self.modules {
             for finding in module.checked.findings.iter().filter(|finding| verbose || !finding.known) {
-                let diagnostic = finding.in_file(&module.name, &module.what, module.binary);
+                let mut diagnostic = finding.in_file(&module.name, &module.what, module.binary);
+                if finding.known {
+                    diagnostic = diagnostic.fact("known", "the baseline has it");
+                }
                 text.push_str(&to_text(&diagnostic, color, verbose));
                 text.push_str("\n\n");
             }

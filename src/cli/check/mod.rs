@@ -7,9 +7,8 @@ mod target;
 use super::wit::WitArgs;
 use super::{Format, Outcome, Run, Shared, io, watch};
 use crate::adapt::{FileKind, sniff};
-use crate::check::{Baseline, Host, Module, Report, Target, component, module};
+use crate::check::{Baseline, Host, Module, Report, component, module, own};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::wit::{Gates, Sources, load, select_world};
 use options::Options;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -141,7 +140,8 @@ fn judged(path: Option<&Path>, args: &Args, options: &Options) -> Result<Module>
         return Ok(Module { name: input.name, what: survey.describe(), binary: !is_text, checked });
     }
     let linked = super::link::component(&input, kind, Default::default())?;
-    let own = own_world(&input)?;
+    // Types that cannot be read are not judged.
+    let own = own(&input.name, &input.bytes).ok();
     let (checked, survey) = module(&linked.wasm, &host, own.as_ref()).map_err(in_file)?;
     let what = survey.describe().replacen("core module", "linked component", 1);
     Ok(Module { name: input.name, what, binary: false, checked })
@@ -155,15 +155,6 @@ fn component_wanted(error: Box<Diagnostic>, input: &io::Input) -> Box<Diagnostic
     error
         .hint("leave `--component` away: core modules are judged as they are")
         .hint(format!("`lowlift adapt {} -o app.component.wasm`, if it is a preview1 module", input.name))
-}
-
-/// The world of a component that is linked: it says which imports allocate, where no target does. None where its types
-/// cannot be read.
-fn own_world(input: &io::Input) -> Result<Option<Target>> {
-    let sources = Sources::Binary { path: input.name.clone(), bytes: input.bytes.clone() };
-    let Ok(loaded) = load(&sources, &Gates::default()) else { return Ok(None) };
-    let world = select_world(&loaded, None)?;
-    Target::of_world(&input.name, &loaded.resolve, world).map(Some)
 }
 
 /// Runs again and again, until the process ends.

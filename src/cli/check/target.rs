@@ -4,7 +4,7 @@ use super::super::wit::{WitArgs, witx_files};
 use crate::check::Target;
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::wit::{Loaded, built_in_packages, select_world};
-use crate::witx::{Reading, read};
+use crate::witx::{Reading, Scope, read};
 use std::path::Path;
 
 /// A target, as it is named.
@@ -22,7 +22,7 @@ impl Source<'_> {
     pub(super) fn target(&self) -> Result<Target> {
         if let Some(files) = witx_files(self.path)? {
             return Ok(match read(&files)? {
-                Reading::Derived(derivation) => Target::of_derivation(self.name, &derivation),
+                Reading::Derived(derivation) => Target::of_derivation(self.name, *derivation),
                 Reading::Plain(functions) => Target::of_functions_of_witx(self.name, functions),
             });
         }
@@ -44,7 +44,7 @@ impl Source<'_> {
             if self.world.is_none() && loaded.world.is_none() {
                 let worlds: usize = loaded.packages.iter().map(|&p| loaded.resolve.packages[p].worlds.len()).sum();
                 if worlds == 0 {
-                    return Target::of_packages(self.name, &loaded.resolve, &loaded.packages);
+                    return self.of_packages(&loaded);
                 }
             }
             return self.of_world(&loaded);
@@ -53,15 +53,20 @@ impl Source<'_> {
         if !name.contains(':') {
             // Not a package name: `wasi`, or a path with nothing there.
             let missing = if name == "wasi" || name.starts_with("wasi@") { Path::new(name) } else { self.path };
-            let loaded = wit.load(missing)?;
-            return Target::of_packages(name, &loaded.resolve, &loaded.packages);
+            return self.of_packages(&wit.load(missing)?);
         }
         self.built_in(wit)
     }
 
     fn of_world(&self, loaded: &Loaded) -> Result<Target> {
         let world = select_world(loaded, self.world)?;
-        Target::of_world(self.name, &loaded.resolve, world)
+        let target = Target::of_world(self.name, &loaded.resolve, world)?;
+        Ok(target.with_types(&loaded.resolve, &Scope::World(world)))
+    }
+
+    fn of_packages(&self, loaded: &Loaded) -> Result<Target> {
+        let target = Target::of_packages(self.name, &loaded.resolve, &loaded.packages)?;
+        Ok(target.with_types(&loaded.resolve, &Scope::Packages(loaded.packages.clone())))
     }
 
     /// `wasi:http/proxy@0.2.12` is a world, `wasi:http/types@0.2.12` an interface, `wasi:http@0.2.12` a package.
@@ -75,16 +80,19 @@ impl Source<'_> {
             let loaded = wit.load(Path::new(name))?;
             return match self.world {
                 Some(_) => self.of_world(&loaded),
-                None => Target::of_packages(name, &loaded.resolve, &loaded.packages),
+                None => self.of_packages(&loaded),
             };
         };
         let loaded = wit.load(Path::new(&format!("{package}{version}")))?;
         let package = &loaded.resolve.packages[loaded.packages[0]];
         if let Some(&world) = package.worlds.get(item) {
-            return Target::of_world(name, &loaded.resolve, world);
+            let target = Target::of_world(name, &loaded.resolve, world)?;
+            return Ok(target.with_types(&loaded.resolve, &Scope::World(world)));
         }
         if let Some(&interface) = package.interfaces.get(item) {
-            return Target::of_interfaces(name, &loaded.resolve, [interface]);
+            let target = Target::of_interfaces(name, &loaded.resolve, [interface])?;
+            // The types of its neighbours do no harm.
+            return Ok(target.with_types(&loaded.resolve, &Scope::Packages(loaded.packages.clone())));
         }
         let items = package.worlds.keys().chain(package.interfaces.keys()).map(String::as_str);
         let items: Vec<&str> = items.collect();

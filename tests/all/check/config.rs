@@ -114,6 +114,8 @@ fn known_findings_do_not_fail_and_what_is_gone_is_told() {
     let again = lowlift(folder.path(), &["check", "build/app.wat", "--baseline", "known.json"]);
     assert_eq!(again.status.code(), Some(0));
     assert!(text(&again.stdout).ends_with(": fine, 2 findings known\n"), "{}", text(&again.stdout));
+    let all = lowlift(folder.path(), &["check", "app.wat", "--baseline", "known.json", "-v"]);
+    assert_eq!(text(&all.stdout).matches(" = known: the baseline has it").count(), 2);
     // A new one fails, one that is gone is told.
     let module = r#"(module (import "test:host/api@0.2.5" "sub" (func (param i32 i32) (result i32)))
         (import "test:host/api@0.2.1" "add" (func (param i32 i32) (result i32))))"#;

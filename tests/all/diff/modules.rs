@@ -110,7 +110,7 @@ fn a_host_by_canonical_versions_is_known_by_its_track() {
     let io = built_in("wasi:io@0.2.12", &Gates::default()).expect("built in");
     let abi = Abi { names: Names::Canonical, forms: Forms::Sync };
     let host = derivation(&io, &Scope::Packages(io.packages.clone()), &Options { abi, aliases: Vec::new() });
-    let target = lowlift::check::Target::of_derivation("host", &host);
+    let target = lowlift::check::Target::of_derivation("host", host);
     let codes = |version: &str| {
         let text = format!(
             r#"(module (import "wasi:io/poll@{version}" "[method]pollable.ready" (func (param i32) (result i32))))"#

@@ -1,6 +1,7 @@
 //! Tasks of the repository: `cargo xtask` shows them.
 
 mod bench;
+mod bindgen_c;
 mod bless;
 mod client;
 mod fuzz;
@@ -10,6 +11,7 @@ mod preview1;
 mod run;
 mod soak;
 mod table;
+mod wasi_nn;
 mod wiggle;
 
 use anyhow::Result;
@@ -43,6 +45,10 @@ enum Task {
     FuzzLink(fuzz::FuzzArgs),
     /// Load `lowlift serve` with good and hostile guests and clients, and look for wrong answers and leaks.
     Soak(soak::SoakArgs),
+    /// Have C compilers judge what `lowlift bindgen --lang c` writes; needs gcc or clang, and network for engine headers.
+    BindgenC(bindgen_c::BindgenArgs),
+    /// Run a guest of wasi:nn on WAMR through generated code; needs gcc, cmake, and network for both crates.
+    WasiNn,
     /// Have the `wiggle` crate compile the WITX of WASI; needs network for that crate.
     Wiggle,
     /// The native server that `bench` compares with; it ends when its stdin does.
@@ -69,6 +75,8 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::Preview1(args)) => preview1::preview1(&Paths::find()?, &args),
         Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
         Some(Task::Soak(args)) => soak::soak(&Paths::find()?, &args),
+        Some(Task::BindgenC(args)) => bindgen_c::bindgen_c(&Paths::find()?, &args),
+        Some(Task::WasiNn) => wasi_nn::wasi_nn(&Paths::find()?),
         Some(Task::Wiggle) => wiggle::wiggle(&Paths::find()?),
         Some(Task::NativeHello) => bench::native_hello(),
     }

@@ -6,6 +6,7 @@
 
 mod call;
 mod engine;
+mod flat;
 mod ident;
 mod names;
 mod shape;

@@ -62,7 +62,7 @@ impl<'a> Values<'a> {
         Shapes { plan: self.plan, names: self.names }
     }
 
-    fn stem(&self) -> &str {
+    pub(super) fn stem(&self) -> &str {
         &self.names.stem
     }
 

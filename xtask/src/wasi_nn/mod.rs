@@ -22,6 +22,7 @@ pub(crate) fn wasi_nn(paths: &Paths) -> Result<()> {
     run(command("cargo").args(["build", "--quiet"]).current_dir(&paths.root))?;
     let lowlift = paths.root.join("target/debug/lowlift");
     run(command(&lowlift).arg("witx").arg(&wit).args(["-w", "ml", "--verify", "--out-dir"]).arg(folder.join("witx")))?;
+    let names = paths.root.join("xtask/src/wasi_nn/names.toml");
     for (source, out) in [(wit.as_path(), "gen"), (&*folder.join("witx"), "again")] {
         let mut bindgen = command(&lowlift);
         bindgen.arg("bindgen").arg(source);
@@ -29,21 +30,20 @@ pub(crate) fn wasi_nn(paths: &Paths) -> Result<()> {
         if out == "gen" {
             bindgen.args(["-w", "ml"]);
         }
-        run(bindgen.args(["--lang", "c", "--engine", "wamr", "--out-dir"]).arg(folder.join(out)))?;
+        bindgen.args(["--lang", "c", "--engine", "wamr", "--name-map"]).arg(&names);
+        run(bindgen.arg("--out-dir").arg(folder.join(out)))?;
     }
     for name in ["wasi_nn_ml.h", "wasi_nn_ml.c"] {
         let read = |out: &str| std::fs::read(folder.join(out).join(name));
         ensure!(read("gen")? == read("again")?, "WIT and its WITX give another {name}");
     }
-    let wasm = wat::parse_file(paths.root.join("xtask/src/wasi_nn/guest.wat"))?;
-    std::fs::write(folder.join("guest.wasm"), wasm)?;
-    let check = command(&lowlift)
-        .arg("check")
-        .arg(folder.join("guest.wasm"))
-        .arg("--against")
-        .arg(folder.join("witx"))
-        .output()?;
-    ensure!(check.status.success(), "the guest does not fit its WITX: {}", String::from_utf8_lossy(&check.stdout));
+    let guest = std::fs::read_to_string(paths.root.join("xtask/src/wasi_nn/guest.wat"))?;
+    std::fs::write(folder.join("guest.wasm"), wat::parse_str(&guest)?)?;
+    let mut check = command(&lowlift);
+    check.arg("check").arg(folder.join("guest.wasm")).arg("--against").arg(folder.join("witx"));
+    run(&mut check)?;
+    let renamed = renamed(&guest, &std::fs::read_to_string(&names)?);
+    std::fs::write(folder.join("guest.wasm"), wat::parse_str(renamed)?)?;
     let library = engine(&wamr, folder)?;
     let mut cc = command("gcc");
     cc.args([
@@ -63,6 +63,18 @@ pub(crate) fn wasi_nn(paths: &Paths) -> Result<()> {
     print!("{said}");
     ensure!(said == WANTED, "wanted:\n{WANTED}");
     Ok(())
+}
+
+/// The guest with the names of the map: a line of it has two, each a module and a field in one string.
+fn renamed(guest: &str, names: &str) -> String {
+    let pair = |name: &str| name.split_once(' ').map(|(module, field)| format!("\"{module}\" \"{field}\""));
+    names.lines().fold(guest.to_owned(), |guest, line| match line.split('"').collect::<Vec<_>>()[..] {
+        [_, old, _, new, _] => match (pair(old), pair(new)) {
+            (Some(old), Some(new)) => guest.replace(&old, &new),
+            _ => guest,
+        },
+        _ => guest,
+    })
 }
 
 /// Builds WAMR's library, out of a copy: a crate's sources are not written to.

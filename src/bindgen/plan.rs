@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::witx::{Derivation, Func, FuncAbi, FuncRole, Module, Rebuilt, TypeName, Witx};
 use indexmap::IndexSet;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
 /// What is to be generated.
@@ -109,6 +109,15 @@ impl<'d> Plan<'d> {
         if !refused.is_empty() && !options.omit_refused {
             return Err(all(refused));
         }
+        let orphans = orphans(&exports.iter().map(|(_, func, _)| *func).collect::<Vec<_>>());
+        exports.retain(|(_, func, _)| !orphans.contains(func.name.as_str()));
+        refused.extend(orphans.into_iter().map(|name| {
+            Refused {
+                name: name.to_owned(),
+                reason: *Diagnostic::new(Code::BindgenUnsupported, "frees the result of a function that is left out")
+                    .fact("function", name),
+            }
+        }));
         let names = renamed(
             options.names.as_ref(),
             imports.iter().map(|(m, f, _)| import_name(m, f)).collect(),
@@ -219,8 +228,7 @@ impl<'d> Plan<'d> {
         let mut pairs = Vec::new();
         for (i, call) in self.calls.iter().enumerate().filter(|(_, c)| c.func.role == FuncRole::PostReturn) {
             let name = call.func.name.as_str();
-            let export = name.strip_prefix("cabi_post_").or_else(|| name.strip_suffix("_post"));
-            if let Some(&of) = export.and_then(|export| by_name.get(export)) {
+            if let Some(&of) = freed(name).and_then(|export| by_name.get(export)) {
                 pairs.push((of, i));
             }
         }
@@ -298,6 +306,18 @@ fn full_name(module: &Module, func: &Func) -> String {
         Direction::Import => import_name(module, func).to_string(),
         Direction::Export => func.name.clone(),
     }
+}
+
+/// The export whose result a post-return frees.
+fn freed(name: &str) -> Option<&str> {
+    name.strip_prefix("cabi_post_").or_else(|| name.strip_suffix("_post"))
+}
+
+/// Post-returns without their function.
+fn orphans<'d>(exports: &[&'d Func]) -> BTreeSet<&'d str> {
+    let names: BTreeSet<&str> = exports.iter().map(|func| func.name.as_str()).collect();
+    let post = exports.iter().filter(|func| func.role == FuncRole::PostReturn).map(|func| func.name.as_str());
+    post.filter(|name| freed(name).is_none_or(|export| !names.contains(export))).collect()
 }
 
 /// One error that holds them all.

@@ -1,6 +1,7 @@
 //! Tasks of the repository: `cargo xtask` shows them.
 
 mod bench;
+mod bindgen_c;
 mod bless;
 mod client;
 mod engines;
@@ -12,6 +13,7 @@ mod reports;
 mod run;
 mod soak;
 mod table;
+mod wasi_nn;
 mod wiggle;
 
 use anyhow::Result;
@@ -49,6 +51,10 @@ enum Task {
     Soak(soak::SoakArgs),
     /// Have SARIF, JUnit, the GitHub Action and the hooks read by others; needs python3, npm and network.
     Reports,
+    /// Have C compilers judge what `lowlift bindgen --lang c` writes; needs gcc or clang, and network for engine headers.
+    BindgenC(bindgen_c::BindgenArgs),
+    /// Run a guest of wasi:nn on WAMR through generated code; needs gcc, cmake, and network for both crates.
+    WasiNn,
     /// Have the `wiggle` crate compile the WITX of WASI; needs network for that crate.
     Wiggle,
     /// The native server that `bench` compares with; it ends when its stdin does.
@@ -77,6 +83,8 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
         Some(Task::Soak(args)) => soak::soak(&Paths::find()?, &args),
         Some(Task::Reports) => reports::reports(&Paths::find()?),
+        Some(Task::BindgenC(args)) => bindgen_c::bindgen_c(&Paths::find()?, &args),
+        Some(Task::WasiNn) => wasi_nn::wasi_nn(&Paths::find()?),
         Some(Task::Wiggle) => wiggle::wiggle(&Paths::find()?),
         Some(Task::NativeHello) => bench::native_hello(),
     }

@@ -6,6 +6,7 @@
 
 mod call;
 mod engine;
+mod flat;
 mod ident;
 mod names;
 mod shape;
@@ -111,6 +112,11 @@ impl Output<'_> {
         !self.plan.calls.is_empty()
     }
 
+    /// Some back ends look at it even where it is empty.
+    fn has_export_table(&self) -> bool {
+        self.exports() > 0 || matches!(self.options.engine, Engine::None | Engine::WasmCApi)
+    }
+
     fn exports(&self) -> usize {
         self.plan.calls.len() + usize::from(self.has_realloc())
     }
@@ -151,7 +157,7 @@ impl Output<'_> {
     /// The instance: what the vendor keeps for each instance of a module.
     fn instance(&self) -> String {
         let mut text = String::new();
-        if self.exports() > 0 || self.options.engine == Engine::None {
+        if self.has_export_table() {
             text.push_str("\n/* A function that the guest exports. */\ntypedef struct {\n    const char *name;\n    const char *signature;\n} $p_export_t;\n");
         }
         text.push_str(
@@ -171,7 +177,7 @@ impl Output<'_> {
         text.push_str(&self.fill(
             "\n/* All functions, and an end of NULLs. */\nextern const $p_import_t $p_imports[$P_IMPORTS + 1];\n",
         ));
-        if self.exports() > 0 || self.options.engine == Engine::None {
+        if self.has_export_table() {
             text.push_str(&self.fill("extern const $p_export_t $p_exports[$P_EXPORTS + 1];\n"));
         }
         text.push_str(&self.fill(self.backend.prototypes));
@@ -190,7 +196,7 @@ impl Output<'_> {
 
     fn source(&self) -> Result<String> {
         let mut engine = self.fill(self.backend.refresh);
-        if self.exports() > 0 || self.options.engine == Engine::None {
+        if self.has_export_table() {
             engine.push_str(&self.export_table()?);
         }
         if self.exports() > 0 {

@@ -141,7 +141,7 @@ fn layouts(derivation: &Derivation, header: &str) -> String {
         let (name, members) = loop {
             let next = structs.next().expect("every type has its struct");
             // The entry of a map has no typename.
-            if !next.0.contains("_entry_") {
+            if !next.0.starts_with("gen_entry_") {
                 break next;
             }
         };

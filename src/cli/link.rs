@@ -2,7 +2,7 @@
 
 use super::repro::Repro;
 use super::{Failure, Format, Outcome, Run, Shared, io};
-use crate::adapt::{FileKind, PREVIEW1, survey};
+use crate::adapt::{FileKind, PREVIEW1, SNAPSHOT0, survey};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::link::{Handles, Linked, NameFile, NameMap, Options, Report, explain, link};
 use crate::profile::Profile;
@@ -302,9 +302,15 @@ pub(super) fn component(input: &io::Input, kind: FileKind, options: Options) -> 
     if kind == FileKind::Module {
         let survey = survey(&input.bytes).map_err(|e| e.in_file(&input.name, "core module"))?;
         let mut error = Diagnostic::new(Code::ModuleGiven, "a component is wanted, and this is a core module");
-        if survey.imported_from(PREVIEW1).next().is_some() || survey.has_component_type {
-            error = error.hint(format!("`lowlift adapt {} -o app.component.wasm`, then link that", input.name));
-        }
+        let needs_adapter = [PREVIEW1, SNAPSHOT0].into_iter().any(|wasi| survey.imported_from(wasi).next().is_some());
+        error = error.hint(if needs_adapter || survey.has_component_type {
+            format!("`lowlift adapt {} -o app.component.wasm`, then link that", input.name)
+        } else {
+            format!(
+                "it needs no linking: `lowlift check {} --against HOST` says whether a host has what it wants",
+                input.name
+            )
+        });
         return Err(error.in_file(&input.name, survey.describe()));
     }
     link(&input.bytes, options).map_err(|e| e.in_file(&input.name, "component"))

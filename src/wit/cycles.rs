@@ -130,18 +130,17 @@ impl Scope {
 /// The outermost scope of a component; of a core module, all that it carries.
 fn root(wasm: &[u8], edges: &mut Edges) -> Read {
     let mut scopes = vec![Scope::default()];
-    let (mut depth, mut core) = (0, !Parser::is_component(wasm));
+    let (mut depth, core) = (0, !Parser::is_component(wasm));
     for payload in Parser::new(0).parse_all(wasm) {
         match payload? {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth -= i32::from(depth > 0),
             _ if depth > 0 => {}
-            Payload::CustomSection(section) if core && section.name().starts_with("component-type") => {
-                if Parser::is_component(section.data()) {
-                    root(section.data(), edges)?;
-                }
+            Payload::CustomSection(section)
+                if core && section.name().starts_with("component-type") && Parser::is_component(section.data()) =>
+            {
+                root(section.data(), edges)?;
             }
-            Payload::Version { .. } => core = !Parser::is_component(wasm),
             Payload::ComponentTypeSection(section) => {
                 for ty in section {
                     let entry = declared(&ty?, &mut scopes, edges);

@@ -108,6 +108,27 @@ fn an_adapter_is_known_by_what_it_exports_and_imports() {
     assert_eq!(adapted(&library, &own(b"junk")).expect_err("no module").code, Code::InvalidWasm);
 }
 
+/// Whatever its file is called.
+#[test]
+fn an_adapter_is_a_file_of_any_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("app.wasm"), guest("p1-command")).expect("written");
+    for (name, bytes, code) in [
+        ("wasi-snapshot-preview1.command (48).bin", ADAPTERS[0].1, 0),
+        ("command", ADAPTERS[1].1, 2),
+        ("the-reactor-one", ADAPTERS[1].1, 2),
+    ] {
+        std::fs::write(folder.path().join(name), bytes).expect("written");
+        let file = format!("./{name}");
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_lowlift"));
+        let run = program.args(["adapt", "app.wasm", "-o", "out.wasm", "--adapter", file.as_str()]);
+        let done = run.current_dir(folder.path()).output().expect("starts");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(code), "{name}: {said}");
+        assert_eq!(said.contains("LL0204"), code == 2, "{name}: {said}");
+    }
+}
+
 /// Each interface that the guest pulls in, stubbed out by itself and with its package: refused for its types, or gone.
 #[test]
 fn what_is_stubbed_out_is_not_imported() {

@@ -211,3 +211,30 @@ fn mutations_end_with_places_or_are_fine() {
     }
     assert!(failed > 1_000, "{failed}");
 }
+
+/// Packages in a circle, which only a binary can say: a decoder that follows them never comes back.
+#[test]
+fn packages_in_a_circle_are_refused() {
+    let text = |last: &str| {
+        format!(
+            r#"(component (import "a:a/x" (instance $x (export "t" (type (sub resource)))))
+              (alias export $x "t" (type $t))
+              (import "b:b/y" (instance $y (alias outer 1 $t (type $u)) (export "t" (type (eq $u)))))
+              (alias export $y "t" (type $v))
+              (import "{last}/z" (instance (alias outer 1 $v (type $w)) (export "t" (type (eq $w))))))"#
+        )
+    };
+    for (last, circle) in [("c:c", false), ("b:b", false), ("a:a", true)] {
+        let bytes = wat::parse_str(text(last)).expect("text");
+        let path = "circle.wasm".to_owned();
+        let loaded = load(&Sources::Binary { path, bytes: bytes.clone() }, &Gates::default());
+        let linked = lowlift::link::link(&bytes, lowlift::link::Options::default());
+        if circle {
+            assert_eq!(loaded.expect_err("refused").code, Code::TypeInformation);
+            assert_eq!(linked.expect_err("refused").code, Code::TypeInformation);
+        } else {
+            loaded.unwrap_or_else(|e| panic!("{last}: {e} {:?}", e.cause));
+            linked.unwrap_or_else(|e| panic!("{last}: {e} {:?}", e.cause));
+        }
+    }
+}

@@ -159,7 +159,7 @@ impl<'p, 'd> Writer<'_, 'p, 'd> {
             many => imports.push(format!("abi::{{{}}}", many.join(", "))),
         }
         imports.sort();
-        imports.iter().for_each(|import| head.line(format!("use {};", place.from_root(import))));
+        imports.iter().for_each(|import| head.line(format!("use {};", place.root_path(import))));
         if !imports.is_empty() && !body.is_empty() {
             head.gap();
         }

@@ -82,8 +82,7 @@ fn results_lie_in_the_region() {
 
     let error = go.call(&mut store, 8).expect_err("the region is too small");
     assert_eq!(error.downcast_ref::<Fault>().map(|fault| fault.reason), Some(Reason::Arena));
-    let error = go.call(&mut store, -1).expect("what leaves the memory is not used");
-    assert_eq!(error, ());
+    go.call(&mut store, -1).expect("what leaves the memory is not used");
 }
 
 #[test]

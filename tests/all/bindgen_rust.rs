@@ -1,5 +1,9 @@
 //! Generated Rust: how it looks, and that it does what wasmtime's component model does with the same guest.
 
+mod arena;
+#[rustfmt::skip]
+#[allow(unused_qualifications, reason = "generated")]
+mod arena_wasmi;
 mod engines;
 #[rustfmt::skip]
 #[allow(unused_qualifications, reason = "generated")]
@@ -58,6 +62,13 @@ fn generated_text_is_as_it_was() {
             golden(&root(folder).join(format!("{world}_{}.rs", engine.name())), &text);
         }
     }
+}
+
+#[test]
+fn generated_text_of_an_arena_is_as_it_was() {
+    let small = derivation(&fixture("small.wit"), Some("small"));
+    let text = text(&small, &options(Engine::Wasmi, Allocation::Arena));
+    golden(&root("tests/all/bindgen_rust/arena_wasmi.rs"), &text);
 }
 
 #[test]

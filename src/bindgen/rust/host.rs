@@ -34,11 +34,8 @@ impl<'p, 'd> Host<'_, 'p, 'd> {
         let methods = methods(stubs);
         self.out.gap();
         self.out.docs(docs);
-        self.out.open("pub trait Host {");
-        if self.needs_arena(stubs) {
-            self.out.docs("The region of the guest's memory that results are written to.");
-            self.out.line("fn arena(&mut self) -> &mut abi::Arena;");
-        }
+        let region = if self.needs_arena(stubs) { ": abi::Region" } else { "" };
+        self.out.open(format!("pub trait Host{region} {{"));
         for method in &methods {
             self.out.gap();
             self.declare(method);

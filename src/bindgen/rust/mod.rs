@@ -159,7 +159,7 @@ impl<'p, 'd> Writer<'_, 'p, 'd> {
             many => imports.push(format!("abi::{{{}}}", many.join(", "))),
         }
         imports.sort();
-        imports.iter().for_each(|import| head.line(format!("use {};", place.from_root(import))));
+        imports.iter().for_each(|import| head.line(format!("use {};", place.root_path(import))));
         if !imports.is_empty() && !body.is_empty() {
             head.gap();
         }
@@ -212,7 +212,9 @@ impl<'p, 'd> Writer<'_, 'p, 'd> {
         let has_resources = self.plan.types().iter().any(|ty| ty.kind == TypeKind::Resource);
         let mut names = vec!["Fault", "Layout", "MAX_LIFTED", "Reason", "Trap"];
         names.extend(has_resources.then_some("Handles"));
-        names.extend((self.options.allocation == Allocation::Arena).then_some("Arena"));
+        if self.options.allocation == Allocation::Arena {
+            names.extend(["Arena", "Region"]);
+        }
         let large = self.types.tuples().into_iter().filter(|&size| size > types::MAX_TUPLE);
         let large: Vec<String> = large.map(|size| format!("Tuple{size}")).collect();
         names.extend(large.iter().map(String::as_str));
@@ -255,12 +257,25 @@ impl<'p, 'd> Writer<'_, 'p, 'd> {
         out.line("where");
         out.deeper();
         let root = Place::default();
-        let bounds: Vec<String> = hosts.iter().map(|place| root.to(place, "Host")).collect();
+        let arena = self.options.allocation == Allocation::Arena && self.plan.stubs.iter().any(|stub| stub.allocates);
+        let mut bounds: Vec<String> = hosts.iter().map(|place| root.to(place, "Host")).collect();
+        if arena {
+            bounds.insert(0, "Region".to_owned());
+        }
         out.bounds("H: ", &bounds, " + 'static,");
         out.close("{");
         out.deeper();
         for place in hosts {
             out.line(format!("{}(linker, get)?;", root.to(place, "add_to_linker")));
+        }
+        if arena {
+            let caller = format!("mut caller: {}::Caller<'_, T>", self.options.engine.name());
+            let params = [caller, "p0: i32".to_owned(), "p1: i32".to_owned()];
+            out.closure("let stub", &params, "Result<(), Trap>", |out| {
+                out.line("*get(caller.data_mut()).arena() = Arena::new(p0 as u32, p1 as u32);");
+                out.line("Ok(())");
+            });
+            out.line("linker.func_wrap(\"lowlift\", \"arena\", stub)?;");
         }
         out.line("Ok(())");
         out.close("}");

@@ -25,7 +25,7 @@ impl Place {
     }
 
     /// The path from here to something at the root.
-    pub(super) fn from_root(&self, name: &str) -> String {
+    pub(super) fn root_path(&self, name: &str) -> String {
         format!("{}{name}", self.root())
     }
 

@@ -126,7 +126,7 @@ fn each_fault_has_its_reason() {
     let many = |memory: &mut [u8]| {
         for pair in memory[HEAP as usize..HEAP as usize + 0x8000].chunks_mut(8) {
             pair[..4].copy_from_slice(&HEAP.to_le_bytes());
-            pair[4..].copy_from_slice(&0x2000u32.to_le_bytes());
+            pair[4..].copy_from_slice(&0x1000u32.to_le_bytes());
         }
     };
     let utf8 = |memory: &mut [u8]| memory[HEAP as usize] = 0xff;

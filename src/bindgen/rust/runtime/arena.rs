@@ -23,6 +23,12 @@ impl Arena {
 /// What allocates in the guest's memory: the region that the guest named.
 type Allocator = Arena;
 
+/// A host that knows the region. The guest names it by the import `lowlift` `arena`.
+pub trait Region {
+    /// The region that results are written to.
+    fn arena(&mut self) -> &mut Arena;
+}
+
 impl<C: AsContextMut> Guest<C> {
     pub fn set_arena(&mut self, arena: Arena) {
         self.allocator = arena;

@@ -72,15 +72,16 @@ enum Task {
         /// The name map.
         names: PathBuf,
     },
-    /// Run one part of the guest on one engine.
+    /// Run parts of the guest on one engine.
     #[command(hide = true)]
     Part {
         /// The engine.
         engine: String,
         /// The guest.
         wasm: PathBuf,
-        /// The number of the part.
-        part: u32,
+        /// The numbers of the parts.
+        #[arg(required = true)]
+        parts: Vec<u32>,
     },
 }
 
@@ -104,6 +105,6 @@ fn perform(cli: Cli) -> Result<bool> {
             guest::all(&guest::Files { reentrant, arena, short, expected }, &programs)
         }
         Task::Rename { from, to, names } => rename::write(&from, &to, &names),
-        Task::Part { engine, wasm, part } => guest::part(&engine, &wasm, part, &programs),
+        Task::Part { engine, wasm, parts } => guest::parts(&engine, &wasm, &parts, &programs),
     }
 }

@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
     if (inst == NULL) return 2;
     wasm_runtime_set_custom_data(inst, &instance);
     instance.engine = env = wasm_runtime_create_exec_env(inst, 64 * 1024);
-    bench(run, "wamr", "add", "add", "hand-add");
-    bench(run, "wamr", "move-by", "move-by", "hand-move-by");
+    bench(run, "wamr", "add", "call-add", "call-hand-add");
+    bench(run, "wamr", "move-by", "call-move-by", "call-hand-move-by");
     return 0;
 }

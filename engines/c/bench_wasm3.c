@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
         || m3_LinkRawFunction(module, "env", "hand-move-by", "v(iiiii)", hand_move_by) != NULL) {
         return 2;
     }
-    bench(run, "wasm3", "add", "add", "hand-add");
-    bench(run, "wasm3", "move-by", "move-by", "hand-move-by");
+    bench(run, "wasm3", "add", "call-add", "call-hand-add");
+    bench(run, "wasm3", "move-by", "call-move-by", "call-hand-move-by");
     return 0;
 }

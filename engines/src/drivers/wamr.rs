@@ -1,8 +1,8 @@
 //! WAMR of December 2020, as its crate vendors it. Natives are of the process: one module is run per process. They are
 //! found under the module name `env` alone, so that imports are renamed.
 
-use crate::rename;
 use crate::common::{Engine, Guest, Import, SharedHost, Stop, Value, ask, part, part_mut, refused, trapped};
+use crate::rename;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 use wamr_sys as ffi;

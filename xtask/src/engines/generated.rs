@@ -110,7 +110,8 @@ fn wamr<'a>(paths: &Paths, folder: &'a Path, sources: &Path) -> Result<Target<'a
     run(rename.arg("rename").arg(paths.guests.join("engines.wasm")).args([&guest, &names]))?;
     let include = sources.join("wasm-micro-runtime/core/iwasm/include");
     let library = text(&library);
-    let words = ["-DENG_WAMR_MAJOR=1", "-isystem", &text(&include), "-L", &library, "-liwasm", "-lm", "-ldl", "-lpthread"];
+    let words =
+        ["-DENG_WAMR_MAJOR=1", "-isystem", &text(&include), "-L", &library, "-liwasm", "-lm", "-ldl", "-lpthread"];
     let mut words = words.map(str::to_owned).to_vec();
     words.push(format!("-Wl,-rpath,{library}"));
     Ok(Target { name: "wamr", allocation: "reentrant", guest, names: Some(names), words, folder })

@@ -38,11 +38,8 @@ pub(crate) fn engines(paths: &Paths, args: &EnginesArgs) -> Result<()> {
         cargo
     };
     // Both are run, whatever the first says.
-    let probes = if args.guest {
-        Ok(())
-    } else {
-        run(engines(&["probes"]).arg(paths.root.join("fixtures").join("probes")))
-    };
+    let probes =
+        if args.guest { Ok(()) } else { run(engines(&["probes"]).arg(paths.root.join("fixtures").join("probes"))) };
     if !args.probes {
         let mut guest = engines(&["guest"]);
         for name in ["engines", "engines-arena", "engines-short"] {

@@ -8,18 +8,29 @@ static wasm_module_inst_t inst;
 static wasm_exec_env_t env;
 
 static void hand_add(wasm_exec_env_t from, uint64_t *args) {
-    int32_t a = (int32_t)args[0];
-    (void)from;
-    args[0] = (uint64_t)(a + (int64_t)args[1]);
+    int64_t sum;
+    if (!lowlift_engines_values_add(NULL, (int32_t)args[0], (int64_t)args[1], &sum)) {
+        wasm_runtime_set_exception(wasm_runtime_get_module_inst(from), "the host failed");
+        return;
+    }
+    args[0] = (uint64_t)sum;
 }
 
 static void hand_move_by(wasm_exec_env_t from, uint64_t *args) {
-    uint32_t sum[2], at = (uint32_t)args[4];
+    lowlift_engines_values_point_t p, by, sum;
+    uint32_t at = (uint32_t)args[4];
     wasm_module_inst_t caller = wasm_runtime_get_module_inst(from);
-    if (at % 4 != 0 || !wasm_runtime_validate_app_addr(caller, at, 8)) return;
-    sum[0] = (uint32_t)args[0] + (uint32_t)args[2];
-    sum[1] = (uint32_t)args[1] + (uint32_t)args[3];
-    memcpy(wasm_runtime_addr_app_to_native(caller, at), sum, sizeof sum);
+    p.x = (int32_t)args[0];
+    p.y = (int32_t)args[1];
+    by.x = (int32_t)args[2];
+    by.y = (int32_t)args[3];
+    /* Sets the exception itself. */
+    if (!wasm_runtime_validate_app_addr(caller, at, 8)) return;
+    if (at % 4 != 0 || !lowlift_engines_values_move_by(NULL, &p, &by, &sum)) {
+        wasm_runtime_set_exception(caller, "the host failed");
+        return;
+    }
+    memcpy(wasm_runtime_addr_app_to_native(caller, at), &sum, sizeof sum);
 }
 
 static NativeSymbol by_hand[] = {

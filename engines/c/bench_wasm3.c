@@ -7,22 +7,26 @@
 static IM3Runtime runtime;
 
 static const void *hand_add(IM3Runtime from, uint64_t *sp, void *mem) {
-    int32_t a = (int32_t)sp[0];
-    int64_t b = (int64_t)sp[1];
+    int64_t sum;
     (void)from;
     (void)mem;
-    sp[0] = (uint64_t)(a + b);
+    if (!lowlift_engines_values_add(NULL, (int32_t)sp[0], (int64_t)sp[1], &sum)) return "the host failed";
+    sp[0] = (uint64_t)sum;
     return NULL;
 }
 
 static const void *hand_move_by(IM3Runtime from, uint64_t *sp, void *mem) {
-    uint32_t sum[2], at = (uint32_t)sp[4], size = 0;
+    lowlift_engines_values_point_t p, by, sum;
+    uint32_t at = (uint32_t)sp[4], size = 0;
     uint8_t *memory = m3_GetMemory(from, &size, 0);
     (void)mem;
+    p.x = (int32_t)sp[0];
+    p.y = (int32_t)sp[1];
+    by.x = (int32_t)sp[2];
+    by.y = (int32_t)sp[3];
     if (at % 4 != 0 || size < 8 || at > size - 8) return "beyond the end";
-    sum[0] = (uint32_t)sp[0] + (uint32_t)sp[2];
-    sum[1] = (uint32_t)sp[1] + (uint32_t)sp[3];
-    memcpy(memory + at, sum, sizeof sum);
+    if (!lowlift_engines_values_move_by(NULL, &p, &by, &sum)) return "the host failed";
+    memcpy(memory + at, &sum, sizeof sum);
     return NULL;
 }
 

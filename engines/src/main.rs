@@ -8,6 +8,7 @@ mod drivers;
 mod guest;
 mod probing;
 mod process;
+mod rename;
 mod table;
 
 use anyhow::Result;
@@ -62,15 +63,25 @@ enum Task {
         /// The probe.
         probe: String,
     },
-    /// Run one part of the guest on one engine.
+    /// Write a guest whose imports are all called `env` `fN`, and the name map of that.
+    Rename {
+        /// The guest.
+        from: PathBuf,
+        /// The other one.
+        to: PathBuf,
+        /// The name map.
+        names: PathBuf,
+    },
+    /// Run parts of the guest on one engine.
     #[command(hide = true)]
     Part {
         /// The engine.
         engine: String,
         /// The guest.
         wasm: PathBuf,
-        /// The number of the part.
-        part: u32,
+        /// The numbers of the parts.
+        #[arg(required = true)]
+        parts: Vec<u32>,
     },
 }
 
@@ -93,6 +104,7 @@ fn perform(cli: Cli) -> Result<bool> {
         Task::Guest { reentrant, arena, short, expected } => {
             guest::all(&guest::Files { reentrant, arena, short, expected }, &programs)
         }
-        Task::Part { engine, wasm, part } => guest::part(&engine, &wasm, part, &programs),
+        Task::Rename { from, to, names } => rename::write(&from, &to, &names),
+        Task::Part { engine, wasm, parts } => guest::parts(&engine, &wasm, &parts, &programs),
     }
 }

@@ -25,7 +25,10 @@ fn probes() -> Vec<Probe> {
 fn every_line_of_a_built_in_profile_has_a_source() {
     for name in Profile::names() {
         let profile = Profile::built_in(name).expect(name);
-        assert!(profile.about.as_deref().is_some_and(|about| about.ends_with('.')), "{name} does not say what it is about");
+        assert!(
+            profile.about.as_deref().is_some_and(|about| about.ends_with('.')),
+            "{name} does not say what it is about"
+        );
         for (line, source) in &profile.sources {
             assert!(source.as_deref().is_some_and(|source| source.trim().len() > 5), "{name}: `{line}` has no source");
         }
@@ -42,7 +45,8 @@ fn sources_are_kept_and_users_may_leave_them_out() {
     let text = "max-params = { max = 9, source = \"page 3\" }\nmax-tables = 1\n\
                 reentrant = { value = false, source = \"page 4\" }\n[features]\nmvp = \"page 1\"\nsimd = \"page 2\"";
     let profile = Profile::parse("own.toml", text).expect("a profile");
-    let source = |line: &str| profile.sources.iter().find(|(have, _)| have == line).map(|(_, source)| source.as_deref());
+    let source =
+        |line: &str| profile.sources.iter().find(|(have, _)| have == line).map(|(_, source)| source.as_deref());
     assert_eq!(source("mvp"), Some(Some("page 1")));
     assert_eq!(source("simd"), Some(Some("page 2")));
     assert_eq!(source("max-params"), Some(Some("page 3")));
@@ -50,7 +54,10 @@ fn sources_are_kept_and_users_may_leave_them_out() {
     assert_eq!(source("reentrant"), Some(Some("page 4")));
     assert_eq!(source("max-data"), None);
     assert_eq!((profile.limits.params, profile.limits.tables, profile.reentrant), (Some(9), Some(1), false));
-    let plain = Profile::parse("own.toml", "features = [\"mvp\", \"simd\"]\nmax-data = 9\nmax-stack = 8\nmax-table-elements = 7");
+    let plain = Profile::parse(
+        "own.toml",
+        "features = [\"mvp\", \"simd\"]\nmax-data = 9\nmax-stack = 8\nmax-table-elements = 7",
+    );
     let plain = plain.expect("a profile");
     assert_eq!(plain.features, profile.features);
     assert_eq!((plain.limits.data, plain.limits.stack, plain.limits.table_elements), (Some(9), Some(8), Some(7)));
@@ -84,8 +91,21 @@ fn no_profile_claims_what_its_engine_does_not_run() {
         for probe in &probes {
             let result = probe.run(engine.as_ref());
             let verdict = Verdict::of(probe.claimed_by(&profile), result.is_ok());
-            println!("{:10} {:26} {:5} {}", engine.name(), probe.name, verdict.word(), result.as_ref().err().map_or("", String::as_str));
-            assert_ne!(verdict, Verdict::Lie, "{}: `{}` claims {}, which {result:?}", engine.name(), profile.name, probe.name);
+            println!(
+                "{:10} {:26} {:5} {}",
+                engine.name(),
+                probe.name,
+                verdict.word(),
+                result.as_ref().err().map_or("", String::as_str)
+            );
+            assert_ne!(
+                verdict,
+                Verdict::Lie,
+                "{}: `{}` claims {}, which {result:?}",
+                engine.name(),
+                profile.name,
+                probe.name
+            );
             counts[verdict as usize] += 1;
         }
         println!("{}: yes, no, more, lie: {counts:?}", engine.name());
@@ -99,9 +119,7 @@ fn a_profile_that_lies_is_found() {
     let liar = Profile::built_in("wasm3-spec").expect("a level");
     let probes = probes();
     let lies = |engine: &dyn common::Engine| {
-        let lie = |probe: &&Probe| {
-            Verdict::of(probe.claimed_by(&liar), probe.run(engine).is_ok()) == Verdict::Lie
-        };
+        let lie = |probe: &&Probe| Verdict::of(probe.claimed_by(&liar), probe.run(engine).is_ok()) == Verdict::Lie;
         probes.iter().filter(lie).map(|probe| probe.name.clone()).collect::<Vec<_>>()
     };
     for engine in common::engines().iter().filter(|engine| engine.name() != "wasmtime") {

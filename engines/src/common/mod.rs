@@ -151,7 +151,12 @@ pub(crate) trait Host {
 pub(crate) type SharedHost = Rc<RefCell<dyn Host>>;
 
 /// Lets the host answer, unless it is answering already.
-pub(crate) fn ask(host: &SharedHost, guest: &mut dyn Guest, import: &Import, args: &[Value]) -> Result<Option<Value>, String> {
+pub(crate) fn ask(
+    host: &SharedHost,
+    guest: &mut dyn Guest,
+    import: &Import,
+    args: &[Value],
+) -> Result<Option<Value>, String> {
     let mut host = host.try_borrow_mut().map_err(|_| "the host is busy")?;
     host.call(guest, import, args)
 }

@@ -27,8 +27,7 @@ impl Engine for Wasmtime {
             let function = Func::new(&mut store, ty, move |mut caller: Caller<'_, SharedHost>, args, results| {
                 let args: Vec<Value> = args.iter().filter_map(value).collect();
                 let host = caller.data().clone();
-                let answer =
-                    ask(&host, &mut Called(&mut caller), &import, &args).map_err(wasmtime::Error::msg)?;
+                let answer = ask(&host, &mut Called(&mut caller), &import, &args).map_err(wasmtime::Error::msg)?;
                 if let (Some(slot), Some(answer)) = (results.first_mut(), answer) {
                     *slot = val(answer);
                 }

@@ -106,8 +106,7 @@ impl Pipe {
         let mut words = call.split(' ');
         let import = words.next().and_then(|n| usize::from_str_radix(n, 16).ok()).and_then(|n| imports.get(n));
         let import = import.ok_or("an import that is not there")?;
-        let args: Option<Vec<Value>> =
-            import.params.iter().map(|ty| Value::of(*ty, bits(words.next()?)?)).collect();
+        let args: Option<Vec<Value>> = import.params.iter().map(|ty| Value::of(*ty, bits(words.next()?)?)).collect();
         let answer = ask(host, self, import, &args.ok_or("arguments are missing")?);
         let line = match answer {
             Ok(Some(value)) => format!("return {:x}", value.bits()),

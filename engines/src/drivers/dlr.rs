@@ -2,8 +2,8 @@
 
 use crate::common::{Engine, Guest, Import, SharedHost, Stop, Value, ask, part, part_mut, refused, trapped};
 use dlr_wasm_interpreter::{
-    ExternVal, F32, F64, FuncAddr, FuncType, MemAddr, ModuleAddr, NumType, RefType, ResultType, RunState, Store, ValType,
-    Value as Val, decode_and_validate,
+    ExternVal, F32, F64, FuncAddr, FuncType, MemAddr, ModuleAddr, NumType, RefType, ResultType, RunState, Store,
+    ValType, Value as Val, decode_and_validate,
 };
 use wasmparser::ValType as Type;
 

@@ -2,8 +2,8 @@
 
 use crate::common::{Engine, Guest, Import, SharedHost, Stop, Value, ask, refused, trapped};
 use spacewasm::{
-    AllocError, Allocator, CodeBuilder, CompilerOptions, Engine as Machine, ExportDesc, HostFunction, HostFunctionBreak,
-    HostModule, HostName, HostValList, InnerVec, Interpreter, InterpreterResult, InterpreterRunner,
+    AllocError, Allocator, CodeBuilder, CompilerOptions, Engine as Machine, ExportDesc, HostFunction,
+    HostFunctionBreak, HostModule, HostName, HostValList, InnerVec, Interpreter, InterpreterResult, InterpreterRunner,
     Module, ModuleRef, Rc, Ref, ValType, Value as Val, Vec as SpaceVec, WasmMemoryAllocator, WasmRef, WasmStream,
 };
 use std::alloc::Layout;
@@ -31,8 +31,7 @@ impl Engine for SpaceWasm {
         let debug = |e: &dyn std::fmt::Debug| refused(format!("{e:?}"));
         let modules = host_modules(Import::all(wasm).map_err(refused)?, &host)?;
         let mut engine = Machine::new(16 * 1024, 2, modules).map_err(|e| debug(&e))?;
-        let options =
-            CompilerOptions { allow_memory_grow: true, max_backpatch_iterations: None, max_code_pages: 1024 };
+        let options = CompilerOptions { allow_memory_grow: true, max_backpatch_iterations: None, max_code_pages: 1024 };
         let mut code = CodeBuilder::new(options).map_err(|e| debug(&e))?;
         let mut bytes = wasm.to_vec();
         let mut stream = Whole(Some(&mut bytes));

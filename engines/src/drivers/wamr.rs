@@ -1,6 +1,8 @@
-//! WAMR of December 2020, as its crate vendors it. Natives are of the process: one module is run per process.
+//! WAMR of December 2020, as its crate vendors it. Natives are of the process: one module is run per process. They are
+//! found under the module name `env` alone, so that imports are renamed.
 
 use crate::common::{Engine, Guest, Import, SharedHost, Stop, Value, ask, part, part_mut, refused, trapped};
+use crate::rename;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 use wamr_sys as ffi;
@@ -24,15 +26,15 @@ impl Engine for Wamr {
     fn run(&self, wasm: &[u8], host: SharedHost, export: &str, args: &[Value]) -> Result<Option<Value>, Stop> {
         let imports = Import::all(wasm).map_err(refused)?;
         // The engine writes into the bytes and keeps them, with the tables, until the process ends.
-        let bytes: &'static mut [u8] = Box::leak(wasm.to_vec().into_boxed_slice());
+        let bytes: &'static mut [u8] = Box::leak(rename::renamed(wasm).map_err(refused)?.into_boxed_slice());
         let mut error = [0 as c_char; 128];
         // SAFETY: what is given is leaked, and all of it stays on this thread.
         unsafe {
             if !ffi::wasm_runtime_init() {
                 return Err(refused("it does not start"));
             }
-            for import in imports {
-                register(import, &host).map_err(refused)?;
+            for (index, import) in imports.into_iter().enumerate() {
+                register(index, import, &host).map_err(refused)?;
             }
             let size = error.len() as u32;
             let module = ffi::wasm_runtime_load(bytes.as_ptr(), bytes.len() as u32, error.as_mut_ptr(), size);
@@ -55,11 +57,11 @@ struct Linked {
     host: SharedHost,
 }
 
-unsafe fn register(import: Import, host: &SharedHost) -> Result<(), String> {
+unsafe fn register(index: usize, import: Import, host: &SharedHost) -> Result<(), String> {
     let leak = |text: String| CString::new(text).map(|text| text.into_raw().cast_const()).map_err(|e| e.to_string());
     let letters = |types: &[ValType]| types.iter().map(|ty| letter(*ty)).collect::<Option<String>>();
     let signature = letters(&import.params).zip(letters(&import.results)).ok_or("a type that it does not have")?;
-    let (module, symbol) = (leak(import.module.clone())?, leak(import.name.clone())?);
+    let (module, symbol) = (leak(rename::MODULE.to_owned())?, leak(rename::name(index))?);
     let signature = leak(format!("({}){}", signature.0, signature.1))?;
     let attachment = Box::into_raw(Box::new(Linked { import, host: host.clone() })).cast::<c_void>();
     let native = ffi::NativeSymbol { symbol, func_ptr: answer as *mut c_void, signature, attachment };

@@ -22,8 +22,11 @@ impl Engine for Wasm3 {
     }
 
     fn run(&self, wasm: &[u8], host: SharedHost, export: &str, args: &[Value]) -> Result<Option<Value>, Stop> {
-        let imports: Vec<Linked> =
-            Import::all(wasm).map_err(refused)?.into_iter().map(|import| Linked { import, host: host.clone() }).collect();
+        let imports: Vec<Linked> = Import::all(wasm)
+            .map_err(refused)?
+            .into_iter()
+            .map(|import| Linked { import, host: host.clone() })
+            .collect();
         // SAFETY: the module's bytes and the imports outlive the runtime; all of it stays on this thread.
         unsafe {
             let environment = ffi::m3_NewEnvironment();
@@ -115,8 +118,7 @@ unsafe fn find(runtime: ffi::IM3Runtime, export: &str) -> Result<ffi::IM3Functio
 }
 
 unsafe fn call(runtime: ffi::IM3Runtime, function: ffi::IM3Function, args: &[Value]) -> Result<Option<Value>, String> {
-    let texts: Vec<CString> =
-        args.iter().filter_map(|v| CString::new(v.bits().to_string()).ok()).collect();
+    let texts: Vec<CString> = args.iter().filter_map(|v| CString::new(v.bits().to_string()).ok()).collect();
     let pointers: Vec<*const c_char> = texts.iter().map(|text| text.as_ptr()).collect();
     // SAFETY: the function is of the runtime; the first slot of its stack holds the result.
     unsafe {

@@ -54,7 +54,14 @@ pub(super) fn module(paths: &Paths, name: &str, model: Model) -> Result<()> {
 pub(super) fn bare(paths: &Paths, name: &str, folder: &str, defines: &[&str]) -> Result<()> {
     let built = wasm::generated(paths)?.join(format!("{name}.wasm"));
     let mut compiler = zig(paths)?;
-    compiler.args(["-target", "wasm32-freestanding", "-mcpu=mvp", "-nostdlib", "-Wl,--no-entry", "-Wl,--export-memory"]);
+    compiler.args([
+        "-target",
+        "wasm32-freestanding",
+        "-mcpu=mvp",
+        "-nostdlib",
+        "-Wl,--no-entry",
+        "-Wl,--export-memory",
+    ]);
     compiler.arg("-Wl,-z,stack-size=4096").args(defines.iter().map(|define| format!("-D{define}")));
     run(compiler.arg(paths.guests.join(folder).join("main.c")).arg("-o").arg(&built))?;
     finish(paths, &built, name)

@@ -1,11 +1,13 @@
 //! `cargo xtask engines`: the crate `engines`, which is apart from the workspace, with the engines that can be built here.
 
+mod generated;
+
 use crate::paths::Paths;
 use crate::run::{command, run};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// Arguments of `cargo xtask engines`.
 #[derive(Args)]
@@ -22,32 +24,39 @@ pub(crate) struct EnginesArgs {
     /// Only the guest.
     #[arg(long)]
     guest: bool,
+    /// Measure calls through generated code against calls of code by hand.
+    #[arg(long)]
+    bench: bool,
 }
 
 /// Builds the engines and runs the probes and the guest on them. What lacks a tool is skipped with a word.
 pub(crate) fn engines(paths: &Paths, args: &EnginesArgs) -> Result<()> {
     let features = features();
     let engines = |words: &[&str]| {
-        let mut cargo = command("cargo");
-        cargo.args(["run", "--quiet", "--manifest-path"]).arg(paths.root.join("engines").join("Cargo.toml"));
-        cargo.arg("--features").arg(features.join(",")).arg("--").args(words);
-        cargo.arg("--node").arg(&args.node).arg("--python").arg(&args.python);
+        let mut cargo = engines_program(paths, &features);
+        cargo.args(words).arg("--node").arg(&args.node).arg("--python").arg(&args.python);
         cargo
     };
     // Both are run, whatever the first says.
-    let probes = if args.guest {
-        Ok(())
-    } else {
-        run(engines(&["probes"]).arg(paths.root.join("fixtures").join("probes")))
-    };
+    let probes =
+        if args.guest { Ok(()) } else { run(engines(&["probes"]).arg(paths.root.join("fixtures").join("probes"))) };
     if !args.probes {
         let mut guest = engines(&["guest"]);
         for name in ["engines", "engines-arena", "engines-short"] {
             guest.arg(paths.guests.join(format!("{name}.wasm")));
         }
         run(guest.arg(paths.guests.join("engines").join("transcript.txt")))?;
+        generated::all(paths, &features, args.bench)?;
     }
     probes
+}
+
+/// `cargo run` of the crate `engines`.
+fn engines_program(paths: &Paths, features: &[&str]) -> Command {
+    let mut cargo = command("cargo");
+    cargo.args(["run", "--quiet", "--manifest-path"]).arg(paths.root.join("engines").join("Cargo.toml"));
+    cargo.arg("--features").arg(features.join(",")).arg("--");
+    cargo
 }
 
 /// The engines whose tools are here.

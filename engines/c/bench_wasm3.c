@@ -1,0 +1,53 @@
+/* wasm3 0.4.7: a call through a generated stub against one by hand. */
+#define _POSIX_C_SOURCE 199309L
+#include "bench.h"
+#include "board.h"
+#include <string.h>
+
+static IM3Runtime runtime;
+
+static const void *hand_add(IM3Runtime from, uint64_t *sp, void *mem) {
+    int64_t sum;
+    (void)from;
+    (void)mem;
+    if (!lowlift_engines_values_add(NULL, (int32_t)sp[0], (int64_t)sp[1], &sum)) return "the host failed";
+    sp[0] = (uint64_t)sum;
+    return NULL;
+}
+
+static const void *hand_move_by(IM3Runtime from, uint64_t *sp, void *mem) {
+    lowlift_engines_values_point_t p, by, sum;
+    uint32_t at = (uint32_t)sp[4], size = 0;
+    uint8_t *memory = m3_GetMemory(from, &size, 0);
+    (void)mem;
+    p.x = (int32_t)sp[0];
+    p.y = (int32_t)sp[1];
+    by.x = (int32_t)sp[2];
+    by.y = (int32_t)sp[3];
+    if (at % 4 != 0 || size < 8 || at > size - 8) return "beyond the end";
+    if (!lowlift_engines_values_move_by(NULL, &p, &by, &sum)) return "the host failed";
+    memcpy(memory + at, &sum, sizeof sum);
+    return NULL;
+}
+
+static void run(const char *name) {
+    IM3Function function;
+    if (m3_FindFunction(&function, runtime, name) != NULL || m3_CallWithArgs(function, 0, NULL) != NULL) exit(2);
+}
+
+int main(int argc, char **argv) {
+    static eng_instance_t instance;
+    IM3Module module;
+    size_t size;
+    uint8_t *wasm = argc == 2 ? load(argv[1], &size) : NULL;
+    IM3Environment environment = m3_NewEnvironment();
+    runtime = instance.engine = m3_NewRuntime(environment, 64 * 1024, &instance);
+    if (wasm == NULL || m3_ParseModule(environment, &module, wasm, (uint32_t)size) != NULL || m3_LoadModule(runtime, module) != NULL
+        || eng_link(&instance, module) != NULL || m3_LinkRawFunction(module, "env", "hand-add", "I(iI)", hand_add) != NULL
+        || m3_LinkRawFunction(module, "env", "hand-move-by", "v(iiiii)", hand_move_by) != NULL) {
+        return 2;
+    }
+    bench(run, "wasm3", "add", "call-add", "call-hand-add");
+    bench(run, "wasm3", "move-by", "call-move-by", "call-hand-move-by");
+    return 0;
+}

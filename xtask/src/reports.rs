@@ -70,7 +70,8 @@ fn python(paths: &Paths, sarif: &Path, junit: &Path) -> Result<()> {
     let schema = ["--builtin-schema", "vendor.github-actions"];
     println!("the action: {}", run_quietly(tool("check-jsonschema").args(schema).arg(action))?.trim());
     let hooks = paths.root.join(".pre-commit-hooks.yaml");
-    println!("the hooks: {}", run_quietly(tool("pre-commit").arg("validate-manifest").arg(hooks))?.trim());
+    run_quietly(tool("pre-commit").arg("validate-manifest").arg(hooks))?;
+    println!("the hooks: ok");
     Ok(())
 }
 

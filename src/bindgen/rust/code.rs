@@ -214,8 +214,8 @@ impl Lines {
         self.close(format!("){end}"));
     }
 
-    /// A closure that is assigned, with its body. Where the head does not fit it stands on a line of its own, or has its
-    /// parameters below each other, whichever takes fewer lines.
+    /// A closure that is assigned, with its body. Where the head does not fit it stands on a line of its own, or has
+    /// its parameters below each other, whichever takes fewer lines.
     pub(super) fn closure(&mut self, left: &str, params: &[String], result: &str, mut body: impl FnMut(&mut Lines)) {
         let head = format!("move |{}| -> {result} {{", params.join(", "));
         let line = format!("{left} = {head}");

@@ -1,5 +1,5 @@
-//! Documentation from anyone as lines of a comment. Code in the comments of Rust is compiled and run by `cargo test`, so
-//! no text may become code: no line is indented, and no line is a fence.
+//! Documentation from anyone as lines of a comment. Code in the comments of Rust is compiled and run by `cargo test`,
+//! so no text may become code: no line is indented, and no line is a fence.
 
 /// The lines, none of which ends with a space.
 pub(super) fn lines(text: &str) -> Vec<String> {

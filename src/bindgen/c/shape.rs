@@ -69,9 +69,7 @@ impl Shapes<'_> {
             Witx::List(_) => format!("{stem}_list_t"),
             Witx::Tuple(_) => self.names.pair(&value.ty).to_owned(),
             Witx::Builtin("string") => format!("{stem}_string_t"),
-            Witx::Builtin(_) => match &self.laid_out(value).kind {
-                kind => number(kind).unwrap_or("uint32_t").to_owned(),
-            },
+            Witx::Builtin(_) => number(&self.laid_out(value).kind).unwrap_or("uint32_t").to_owned(),
             _ => "uint32_t".to_owned(),
         }
     }

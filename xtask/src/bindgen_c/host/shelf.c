@@ -349,7 +349,7 @@ static void spilled(void) {
 static void calls(void) {
     demo_shelf_shelf_call_t call;
     demo_shelf_shelf_list_t args;
-    demo_shelf_shelf_string_t string;
+    demo_shelf_shelf_string_t string = {0, 0};
     demo_shelf_shelf_option_u8_t mood = {1, 9};
     demo_shelf_shelf_result_string_u32_t ret;
     uint32_t area = 0;

@@ -86,7 +86,7 @@ fn a_probe_needs_its_feature_and_no_more_than_it_says() {
 fn no_profile_claims_what_its_engine_does_not_run() {
     let probes = probes();
     for engine in common::engines() {
-        let profile = Profile::built_in(engine.profile()).expect(engine.profile());
+        let profile = Profile::built_in(engine.profile()).expect("a profile");
         let mut counts = [0; 4];
         for probe in &probes {
             let result = probe.run(engine.as_ref());

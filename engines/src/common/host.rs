@@ -8,8 +8,6 @@ use std::rc::Rc;
 
 /// The parts of the guest: those that end, and those that the host must stop.
 pub(crate) const PARTS: [std::ops::RangeInclusive<u32>; 2] = [0..=6, 10..=31];
-/// The part that needs more parameters than some engines have, and its line.
-pub(crate) const MANY_PARAMS: (u32, &str) = (6, "sixteen: ");
 
 /// Runs one part in an instance of its own: what the guest says, and how it ends.
 pub(crate) fn part(engine: &dyn Engine, wasm: &[u8], part: u32) -> String {

@@ -49,18 +49,6 @@ impl Value {
             Value::I64(bits) | Value::F64(bits) => bits,
         }
     }
-
-    /// A number of this type; none of reference and vector types.
-    pub(crate) fn of(ty: ValType, bits: u64) -> Option<Value> {
-        let low = bits as u32;
-        match ty {
-            ValType::I32 => Some(Value::I32(low)),
-            ValType::I64 => Some(Value::I64(bits)),
-            ValType::F32 => Some(Value::F32(low)),
-            ValType::F64 => Some(Value::F64(bits)),
-            ValType::V128 | ValType::Ref(_) => None,
-        }
-    }
 }
 
 /// Why a call gave no result.

@@ -8,10 +8,11 @@ mod wamr;
 #[cfg(feature = "wasm3")]
 mod wasm3;
 
-use crate::common::{self, Engine};
+use crate::common::{self, Engine, Value};
 use bridge::Bridge;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use wasmparser::ValType;
 
 /// An engine, or why it is skipped.
 pub(crate) type Found = Result<Box<dyn Engine>, (&'static str, String)>;
@@ -61,4 +62,18 @@ fn bridged(bridge: Bridge, asks: &[&str], missing: &str) -> Found {
         return Ok(Box::new(bridge));
     }
     Err((bridge.name, format!("{missing} by `{}`", bridge.program.display())))
+}
+
+impl Value {
+    /// A number of this type; none of reference and vector types.
+    pub(crate) fn of(ty: ValType, bits: u64) -> Option<Value> {
+        let low = bits as u32;
+        match ty {
+            ValType::I32 => Some(Value::I32(low)),
+            ValType::I64 => Some(Value::I64(bits)),
+            ValType::F32 => Some(Value::F32(low)),
+            ValType::F64 => Some(Value::F64(bits)),
+            ValType::V128 | ValType::Ref(_) => None,
+        }
+    }
 }

@@ -169,6 +169,12 @@ fn unknown(survey: &Survey, module: &str, functions: &[&str], target: &Target) -
 fn advice(survey: &Survey, module: &str) -> Option<String> {
     let tells =
         |foreign: &&Foreign| foreign.imports(survey).iter().any(|import| import.split(' ').next() == Some(module));
-    let foreign = Foreign::of(survey).into_iter().find(tells)?;
-    Some(format!("{}: {}", foreign.found, foreign.hint))
+    match Foreign::of(survey).into_iter().find(tells) {
+        Some(foreign) => Some(format!("{}: {}", foreign.found, foreign.hint)),
+        // No interface is called like this.
+        None if !module.contains(':') => Some(
+            "this looks like a host of its own: describe these functions in WIT and bind the module to it".to_owned(),
+        ),
+        None => None,
+    }
 }

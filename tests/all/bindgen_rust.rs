@@ -100,7 +100,7 @@ fn what_needs_a_scheduler_or_memory_is_refused() {
     assert_eq!(refused.code, Code::BindgenAllocation);
     let rest = Options { omit_refused: true, ..options(Engine::Wasmi, Allocation::None) };
     let rest = generate(&small, &rest).expect("the rest");
-    assert_eq!(rest.report.omitted.len(), 2, "find, fill");
+    assert_eq!(rest.report.omitted.len(), 3, "find, fill, and what frees its result");
     assert!(rest.files[0].1.contains("fn lend(") && !rest.files[0].1.contains("fn find("));
 
     let array = "package a:b; interface i { f: func(a: list<u64, 20000>); } world w { import i; }";

@@ -2,8 +2,8 @@
 
 mod adapt;
 mod adapt_report;
-mod bindgen_rust;
 mod bindgen;
+mod bindgen_rust;
 mod cache;
 mod cgi;
 mod check;

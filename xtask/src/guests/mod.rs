@@ -62,7 +62,7 @@ const GUESTS: &[(&str, Kind)] = &[
     ("shelf", Kind::Composition("shelf-c", "shelf-rust")),
     ("http-js", Kind::Js(&[])),
     ("http-js-handler", Kind::Js(&["fetch-event"])), // one instance for many requests
-    ("engines", Kind::CBare("engines", &[])), // what `cargo xtask engines` runs
+    ("engines", Kind::CBare("engines", &[])),        // what `cargo xtask engines` runs
     ("engines-arena", Kind::CBare("engines", &["ARENA"])),
     ("engines-short", Kind::CBare("engines", &["ARENA", "SHORT"])),
     ("http-py", Kind::Python),

@@ -117,6 +117,8 @@ impl Values<'_> {
             }
         }
         let store = self.function(Op::Store, &args);
+        // Compilers cannot see that it is set wherever the allocation works.
+        body.push_str("    in[0].i32 = 0;\n");
         let _ = writeln!(body, "    if (!{stem}_alloc(call, {size}, {align}, &in[0].i32)) return false;");
         let _ = writeln!(body, "    {store}(call->memory.base + in[0].i32, &args);");
         body

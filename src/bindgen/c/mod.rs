@@ -195,14 +195,19 @@ impl Output<'_> {
     }
 
     fn source(&self) -> Result<String> {
-        let mut engine = self.fill(self.backend.refresh);
+        let mut engine = String::new();
+        if !self.is_idle() {
+            engine.push_str(&self.fill(self.backend.refresh));
+        }
         if self.has_export_table() {
             engine.push_str(&self.export_table()?);
         }
         if self.exports() > 0 {
             engine.push_str(&self.fill(self.backend.invoke));
         }
-        engine.push_str(&self.fill(engine::ENTER));
+        if !self.is_idle() {
+            engine.push_str(&self.fill(engine::ENTER));
+        }
         if self.has_realloc() {
             let _ = write!(engine, "{} {}\n\n", self.fill("#define $P_REALLOC"), self.plan.calls.len());
             engine.push_str(&self.fill(support::REENTRANT));
@@ -230,6 +235,11 @@ impl Output<'_> {
         text.push_str(&used);
         text.push_str(&rest);
         Ok(text.trim_end().to_owned() + "\n")
+    }
+
+    /// Whether nothing calls the host and the host calls nothing: compilers warn of functions without a use.
+    fn is_idle(&self) -> bool {
+        self.options.engine == Engine::Toywasm && self.plan.stubs.is_empty()
     }
 
     /// The support functions that `rest` calls, and those that they call.
@@ -271,6 +281,9 @@ impl Output<'_> {
     }
 
     fn registration(&self) -> Result<String> {
+        if self.is_idle() {
+            return Ok(String::new());
+        }
         let mut text = self.fill(self.backend.register);
         if self.options.engine == Engine::Toywasm {
             let mut functions: Vec<(&str, &str, String)> = self

@@ -1,5 +1,5 @@
-//! The guest behind code that lowlift generates, in C, on wasm3 and WAMR as their crates vendor them; and what a call through
-//! that code costs.
+//! The guest behind code that lowlift generates, in C, on wasm3 and WAMR as their crates vendor them, and on wasmi by the
+//! standard C API; and what a call through that code costs.
 
 use crate::paths::Paths;
 use crate::run::{command, run, run_quietly};
@@ -24,6 +24,8 @@ struct Target<'a> {
     names: Option<PathBuf>,
     /// Headers, libraries and what else the compiler is told.
     words: Vec<String>,
+    /// Whether there is a program that measures calls.
+    is_measured: bool,
     folder: &'a Path,
 }
 
@@ -32,12 +34,14 @@ pub(super) fn all(paths: &Paths, features: &[&str], bench: bool) -> Result<()> {
     run(command("cargo").args(["build", "--quiet"]).current_dir(&paths.root))?;
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
-    let sources = sources(paths)?;
+    let engines = paths.root.join("engines");
+    let vendored = sources(&engines, &["--features", "wasm3,wamr"]);
     let expected = fs::read_to_string(paths.guests.join("engines").join("transcript.txt"))?;
     for feature in features {
         let target = match *feature {
-            "wasm3" => wasm3(paths, folder, &sources("wasm3-sys")?)?,
-            _ => wamr(paths, folder, &sources("wamr-sys")?)?,
+            "wasm3" => wasm3(paths, folder, &vendored("wasm3-sys")?)?,
+            "wamr" => wamr(paths, folder, &vendored("wamr-sys")?)?,
+            _ => wasm_c_api(paths, folder)?,
         };
         let program = target.build(paths, target.names.as_deref(), &["board.c"], target.name)?;
         let mut said = String::new();
@@ -49,7 +53,7 @@ pub(super) fn all(paths: &Paths, features: &[&str], bench: bool) -> Result<()> {
         }
         ensure!(said == expected, "{}: generated code says something else:\n{said}", target.name);
         println!("{}: generated code in C says the same, {} lines", target.name, said.lines().count());
-        if bench {
+        if bench && target.is_measured {
             let names = paths.root.join("engines/c/bench.toml");
             let program = target.build(paths, Some(&names), &["board.c"], &format!("bench_{}", target.name))?;
             let wasm = folder.join("bench.wasm");
@@ -95,7 +99,21 @@ fn wasm3<'a>(paths: &Paths, folder: &'a Path, sources: &Path) -> Result<Target<'
     words.extend(fs::read_dir(&objects)?.flatten().map(|entry| text(&entry.path())));
     words.push("-lm".to_owned());
     let guest = paths.guests.join("engines-arena.wasm");
-    Ok(Target { name: "wasm3", allocation: "arena", guest, names: None, words, folder })
+    Ok(Target { name: "wasm3", allocation: "arena", guest, names: None, words, is_measured: true, folder })
+}
+
+/// wasmi, as a library in C.
+fn wasm_c_api<'a>(paths: &Paths, folder: &'a Path) -> Result<Target<'a>> {
+    let library = paths.root.join("engines").join("wasm-c-api");
+    let built = paths.root.join("engines/target/wasm-c-api");
+    let mut cargo = command("cargo");
+    cargo.args(["build", "--quiet", "--manifest-path"]).arg(library.join("Cargo.toml"));
+    run(cargo.arg("--target-dir").arg(&built))?;
+    let include = sources(&library, &[])("wasmi_c_api_impl")?.join("include");
+    let archive = built.join("debug").join("libwasm_c_api.a");
+    let words = ["-isystem", &text(&include), &text(&archive), "-lm", "-lpthread", "-ldl"].map(str::to_owned).to_vec();
+    let guest = paths.guests.join("engines.wasm");
+    Ok(Target { name: "wasm-c-api", allocation: "reentrant", guest, names: None, words, is_measured: false, folder })
 }
 
 /// WAMR of December 2020, as the build of its crate left it; natives are found under `env` alone.
@@ -114,21 +132,20 @@ fn wamr<'a>(paths: &Paths, folder: &'a Path, sources: &Path) -> Result<Target<'a
         ["-DENG_WAMR_MAJOR=1", "-isystem", &text(&include), "-L", &library, "-liwasm", "-lm", "-ldl", "-lpthread"];
     let mut words = words.map(str::to_owned).to_vec();
     words.push(format!("-Wl,-rpath,{library}"));
-    Ok(Target { name: "wamr", allocation: "reentrant", guest, names: Some(names), words, folder })
+    Ok(Target { name: "wamr", allocation: "reentrant", guest, names: Some(names), words, is_measured: true, folder })
 }
 
-/// Finds the folder of a crate's sources.
-fn sources(paths: &Paths) -> Result<impl Fn(&str) -> Result<PathBuf>> {
-    let mut cargo = command("cargo");
-    cargo.args(["metadata", "--format-version", "1", "--features", "wasm3,wamr", "--manifest-path"]);
-    let metadata = run_quietly(cargo.arg(paths.root.join("engines").join("Cargo.toml")))?;
-    let metadata: Value = serde_json::from_str(&metadata)?;
-    Ok(move |name: &str| {
+/// Finds the folders of the sources that a crate depends on.
+fn sources<'a>(folder: &'a Path, features: &'a [&'a str]) -> impl Fn(&str) -> Result<PathBuf> + 'a {
+    move |name| {
+        let mut cargo = command("cargo");
+        cargo.args(["metadata", "--format-version", "1"]).args(features).arg("--manifest-path");
+        let metadata: Value = serde_json::from_str(&run_quietly(cargo.arg(folder.join("Cargo.toml")))?)?;
         let packages = metadata["packages"].as_array().context("no packages")?;
         let package = packages.iter().find(|package| package["name"] == name).with_context(|| format!("no {name}"))?;
         let manifest = Path::new(package["manifest_path"].as_str().context("no path")?);
         Ok(manifest.parent().context("no folder")?.to_owned())
-    })
+    }
 }
 
 fn text(path: &Path) -> String {

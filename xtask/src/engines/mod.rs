@@ -46,7 +46,8 @@ pub(crate) fn engines(paths: &Paths, args: &EnginesArgs) -> Result<()> {
             guest.arg(paths.guests.join(format!("{name}.wasm")));
         }
         run(guest.arg(paths.guests.join("engines").join("transcript.txt")))?;
-        generated::all(paths, &features, args.bench)?;
+        let by_c = features.iter().copied().chain(has("cc").then_some("wasm-c-api"));
+        generated::all(paths, &by_c.collect::<Vec<_>>(), args.bench)?;
     }
     probes
 }
@@ -61,11 +62,6 @@ fn engines_program(paths: &Paths, features: &[&str]) -> Command {
 
 /// The engines whose tools are here.
 fn features() -> Vec<&'static str> {
-    let has = |program: &str| {
-        let mut ask = command(program);
-        ask.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null());
-        ask.status().is_ok_and(|status| status.success())
-    };
     let (compiler, cmake, libclang) = (has("cc"), has("cmake"), has_libclang());
     for (is_there, name) in [(compiler, "a C compiler"), (cmake, "cmake"), (libclang, "libclang")] {
         if !is_there {
@@ -80,6 +76,13 @@ fn features() -> Vec<&'static str> {
         out.push("wamr");
     }
     out
+}
+
+/// Whether a program is here.
+fn has(program: &str) -> bool {
+    let mut ask = command(program);
+    ask.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null());
+    ask.status().is_ok_and(|status| status.success())
 }
 
 /// Looks where Debian puts it, and where the variable of `clang-sys` says.

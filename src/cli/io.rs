@@ -3,6 +3,7 @@
 use super::{Failure, Outcome, Run};
 use crate::adapt::{FileKind, sniff};
 use crate::diagnostic::{Code, Diagnostic, Place, Result};
+use crate::wit::refuse_deep;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -59,6 +60,7 @@ pub(super) fn as_wasm(mut input: Input) -> Result<(Input, FileKind)> {
                 .fact("looks like", other.to_string()));
         }
     };
+    refuse_deep(&input.bytes).map_err(|e| e.in_file(&input.name, ""))?;
     Ok((input, kind))
 }
 

@@ -91,6 +91,7 @@ pub struct Linked {
 /// Links `component` (binary). Imports and exports of the result carry canonical names; its types are embedded as a
 /// `component-type` section, unless there are none.
 pub fn link(component: &[u8], options: Options) -> Result<Linked> {
+    crate::wit::refuse_deep(component)?;
     let mut component_ir = read::read(component, &options)?;
     let stripped = match options.wasi {
         Wasi::Keep => None,

@@ -11,8 +11,9 @@ use wasmparser::{
 };
 
 /// Fails with [`Code::TypeInformation`] if the packages of a component, a WIT package, or of what a core module carries of
-/// these, depend on each other in a circle.
+/// these, depend on each other in a circle; with [`Code::TooLarge`] if its types are too deep to be read.
 pub(crate) fn refuse_cycles(wasm: &[u8]) -> Result<()> {
+    super::refuse_deep(wasm)?;
     let mut edges = Edges::default();
     // What is not valid is refused by whoever reads it next, with a better reason.
     let _ = root(wasm, &mut edges);

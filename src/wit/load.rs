@@ -117,6 +117,7 @@ pub fn load(sources: &Sources, gates: &Gates) -> Result<Loaded> {
 }
 
 fn decode(path: &str, bytes: &[u8]) -> Result<DecodedWasm> {
+    super::refuse_deep(bytes).map_err(|e| e.in_file(path, "WebAssembly"))?;
     // The decoder trusts its input to be valid, so that comes first.
     let features = wasmparser::WasmFeatures::all();
     wasmparser::Validator::new_with_features(features)

@@ -7,8 +7,10 @@ mod cycles;
 mod limits;
 mod load;
 mod mistakes;
+mod nesting;
 mod scan;
 
 pub use builtin::{built_in, built_in_packages};
 pub(crate) use cycles::refuse_cycles;
 pub use load::{Gates, Loaded, Sources, WitFile, load, select_world};
+pub(crate) use nesting::refuse_deep;

@@ -34,6 +34,7 @@ mod link_handles;
 mod lower;
 mod lower_random;
 mod migrate;
+mod nesting;
 mod oracle;
 mod preview1;
 mod preview1_native;

@@ -141,6 +141,8 @@ pub(super) struct Pool {
     pub(super) log: Log,
     pub(super) counts: Arc<Counts>,
     waiting: Mutex<Vec<Waiting>>,
+    /// Held by who makes instances ready: two would make more than are wanted.
+    warming: tokio::sync::Mutex<()>,
 }
 
 struct Waiting {
@@ -168,7 +170,7 @@ impl Pool {
         log: Log,
     ) -> Pool {
         let (config, counts, waiting) = (Arc::new(config), Arc::default(), Mutex::default());
-        Pool { program, entry, policy, limits, config, log, counts, waiting }
+        Pool { program, entry, policy, limits, config, log, counts, waiting, warming: Default::default() }
     }
 
     /// What all instances are given.
@@ -265,6 +267,7 @@ impl Pool {
 
     /// Makes instances until as many wait as the policy wants. Says why the first one that failed did.
     pub(super) async fn warm(&self) -> Result<(), Trap> {
+        let _alone = self.warming.lock().await;
         while self.waiting().len() < self.policy.min_warm as usize {
             let lease = self.ready(self.make(Stdio::logged(self.log.clone()))).await?;
             self.waiting().insert(0, Waiting { lease, since: Instant::now() });

@@ -1,4 +1,5 @@
-//! When a task has to end, and how long it computes: the time inside polls of its future, which is its CPU time on a machine that is not overloaded.
+//! When a task has to end, and how long it computes: the time inside polls of its future, which is its CPU time on a
+//! machine that is not overloaded.
 
 use super::Task;
 use crate::host::Trap;

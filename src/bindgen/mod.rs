@@ -36,6 +36,8 @@ pub enum Engine {
     WasmCApi,
     /// toywasm's host modules.
     Toywasm,
+    /// wasm2c's symbols.
+    Wasm2c,
     /// No engine: functions over a view of the memory.
     None,
     /// wasmi's linker, in Rust.
@@ -52,6 +54,7 @@ impl Engine {
             Engine::Wasm3 => "wasm3",
             Engine::WasmCApi => "wasm-c-api",
             Engine::Toywasm => "toywasm",
+            Engine::Wasm2c => "wasm2c",
             Engine::None => "none",
             Engine::Wasmi => "wasmi",
             Engine::Wasmtime => "wasmtime",
@@ -149,7 +152,7 @@ pub fn generate(derivation: &Derivation, options: &Options) -> Result<Generated>
             Code::Usage,
             format!("the engine `{}` has no binding in this language", options.engine.name()),
         )
-        .fact("C", "wamr, wasm3, wasm-c-api, toywasm, none")
+        .fact("C", "wamr, wasm3, wasm-c-api, toywasm, wasm2c, none")
         .fact("Rust", "wasmi, wasmtime"));
     }
     let plan = Plan::of(derivation, options)?;

@@ -68,6 +68,7 @@ enum EngineArg {
     Wasm3,
     WasmCApi,
     Toywasm,
+    Wasm2c,
     /// No engine: functions over a view of the memory.
     None,
     Wasmi,
@@ -146,6 +147,7 @@ fn options(args: &Args) -> Result<Options> {
             EngineArg::Wasm3 => Engine::Wasm3,
             EngineArg::WasmCApi => Engine::WasmCApi,
             EngineArg::Toywasm => Engine::Toywasm,
+            EngineArg::Wasm2c => Engine::Wasm2c,
             EngineArg::None => Engine::None,
             EngineArg::Wasmi => Engine::Wasmi,
             EngineArg::Wasmtime => Engine::Wasmtime,

@@ -1,7 +1,6 @@
 //! C99, without a heap: a header for the vendor, and a source with stubs and the registration of one engine.
 //!
-//! Every stub has one form, `bool stub(call, in, out)` over slots, so each engine needs one entry instead of one for every
-//! signature. Values are structs that lie as in the guest's memory, but in the host's byte order: `load` and `store` move
+//! Every stub has one form, `bool stub(call, in, out)` over slots, and [`engine`] says how an engine comes to it. Values are structs that lie as in the guest's memory, but in the host's byte order: `load` and `store` move
 //! them to and from memory, `lift` and `lower` to and from slots. [`value`] writes these, [`stub`] and [`call`] use them.
 
 mod call;
@@ -12,17 +11,20 @@ mod names;
 mod shape;
 mod stub;
 mod support;
+mod tables;
 mod toywasm;
 mod types;
 mod value;
 mod wamr;
+mod wasm2c;
 mod wasm3;
 mod wasm_c_api;
 
 use super::{Allocation, Engine, Options, Plan};
 use crate::abi::{Core, CoreSignature};
 use crate::diagnostic::Result;
-use engine::Backend;
+use crate::witx::FuncRole;
+use engine::{Backend, Entry, Export, ExportTable, Import, Interface};
 use ident::literal;
 use names::Names;
 use std::fmt::Write;
@@ -34,26 +36,70 @@ pub(super) fn generate(plan: &Plan<'_>, options: &Options) -> Result<Vec<(String
     let (stubs, calls) = (names.stubs.clone(), names.calls.clone());
     let declared = types::declare(plan, &mut names);
     let mut values = Values::new(plan, &mut names, &declared.resources);
-    let entries: Vec<String> = plan.stubs.iter().zip(&stubs).map(|(stub, name)| values.stub(stub, name)).collect();
+    let stubs: Vec<String> = plan.stubs.iter().zip(&stubs).map(|(stub, name)| values.stub(stub, name)).collect();
     for (number, (call, name)) in plan.calls.iter().zip(&calls).enumerate() {
         values.call(call, name, number);
     }
     let Values { header, source, handles, .. } = values;
-    let needs_alloc = plan.stubs.iter().any(|stub| stub.allocates) || plan.calls.iter().any(|c| c.func.needs.realloc);
+    let allocation = allocation(plan, options);
+    let interface = interface(plan, stubs, allocation, &mut names);
     let output = Output {
         plan,
         options,
         names: &names,
         backend: engine::backend(options.engine),
-        entries,
+        interface,
+        allocation,
         types: declared.text,
         prototypes: header,
         values: source,
         handles,
-        allocates: needs_alloc && options.allocation != Allocation::None,
     };
     let stem = &names.stem;
     Ok(vec![(format!("{stem}.h"), output.header()?), (format!("{stem}.c"), output.source()?)])
+}
+
+/// How this output allocates, if any function of it does.
+fn allocation(plan: &Plan<'_>, options: &Options) -> Allocation {
+    let allocates = plan.stubs.iter().any(|stub| stub.allocates) || plan.calls.iter().any(|c| c.func.needs.realloc);
+    if allocates { options.allocation } else { Allocation::None }
+}
+
+/// What the engine is told of, `stubs` being the names of the stubs.
+fn interface(plan: &Plan<'_>, stubs: Vec<String>, allocation: Allocation, names: &mut Names) -> Interface {
+    let entries: Vec<String> = names.stubs.clone().iter().map(|name| names.claim(&format!("{name}_entry"))).collect();
+    let mut imports: Vec<Import> = (plan.stubs.iter().zip(stubs).zip(entries))
+        .map(|((stub, name), entry)| Import {
+            module: stub.name.module.clone(),
+            field: stub.name.name.clone(),
+            core: stub.abi.core.clone(),
+            entry,
+            stub: name,
+            memory: stub.func.needs.memory,
+        })
+        .collect();
+    if allocation == Allocation::Arena {
+        imports.push(Import {
+            module: "lowlift".to_owned(),
+            field: "arena".to_owned(),
+            core: CoreSignature::new([Core::I32; 2], []),
+            entry: "$p_arena_entry".to_owned(),
+            stub: "$p_arena".to_owned(),
+            memory: true,
+        });
+    }
+    let mut exports: Vec<Export> = (plan.calls.iter())
+        .map(|call| Export {
+            name: call.name.clone(),
+            core: call.abi.core.clone(),
+            optional: !matches!(call.func.role, FuncRole::Call { .. }),
+        })
+        .collect();
+    if allocation == Allocation::Reentrant {
+        let name = plan.support.realloc.clone();
+        exports.push(Export { name, core: CoreSignature::new([Core::I32; 4], [Core::I32]), optional: false });
+    }
+    Interface { imports, exports, memory: plan.support.memory.clone() }
 }
 
 /// Everything that the two files are made of.
@@ -62,26 +108,12 @@ struct Output<'o> {
     options: &'o Options,
     names: &'o Names,
     backend: Backend,
-    /// The stubs, in the order of the plan.
-    entries: Vec<String>,
+    interface: Interface,
+    allocation: Allocation,
     types: String,
     prototypes: String,
     values: String,
     handles: bool,
-    allocates: bool,
-}
-
-/// `(iI)f`, as WAMR and toywasm write it.
-fn letters(core: &CoreSignature) -> String {
-    let letter = |core: &Core| match core {
-        Core::I32 => 'i',
-        Core::I64 => 'I',
-        Core::F32 => 'f',
-        Core::F64 => 'F',
-    };
-    let params: String = core.params.iter().map(letter).collect();
-    let results: String = core.results.iter().map(letter).collect();
-    format!("({params}){results}")
 }
 
 impl Output<'_> {
@@ -100,25 +132,24 @@ impl Output<'_> {
         title + &what
     }
 
-    fn has_arena(&self) -> bool {
-        self.allocates && self.options.allocation == Allocation::Arena
-    }
-
-    fn has_realloc(&self) -> bool {
-        self.allocates && self.options.allocation == Allocation::Reentrant
+    fn allocates(&self) -> bool {
+        self.allocation != Allocation::None
     }
 
     fn has_calls(&self) -> bool {
         !self.plan.calls.is_empty()
     }
 
-    /// Some back ends look at it even where it is empty.
-    fn has_export_table(&self) -> bool {
-        self.exports() > 0 || matches!(self.options.engine, Engine::None | Engine::WasmCApi)
+    fn has_exports(&self) -> bool {
+        !self.interface.exports.is_empty()
     }
 
-    fn exports(&self) -> usize {
-        self.plan.calls.len() + usize::from(self.has_realloc())
+    fn has_export_table(&self) -> bool {
+        match self.backend.exports {
+            ExportTable::Never => false,
+            ExportTable::WhereCalled => self.has_exports(),
+            ExportTable::Always => true,
+        }
     }
 
     fn header(&self) -> Result<String> {
@@ -130,22 +161,22 @@ impl Output<'_> {
         text.push_str("\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
         self.constants(&mut text)?;
         text.push_str(&self.fill(support::TYPES));
+        text.push_str(&self.fill(&tables::import_type(&self.backend.entry)));
         text.push_str(&self.instance());
         text.push_str(&self.types);
-        self.public(&mut text);
+        self.public(&mut text)?;
         text.push_str(&self.prototypes);
         text.push_str("\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
         Ok(text)
     }
 
     fn constants(&self, text: &mut String) -> Result<()> {
-        let stubs = self.plan.stubs.len() + usize::from(self.has_arena());
         let hash = self.plan.hash_text();
         text.push_str("/* Of names, signatures and layouts: two builds with the same hash understand each other. */\n");
         let _ = writeln!(text, "{} \"{hash}\"", self.fill("#define $P_ABI_HASH"));
         let _ = writeln!(text, "{} UINT64_C(0x{})", self.fill("#define $P_ABI_HASH64"), &hash[..16]);
-        let _ = writeln!(text, "{} {stubs}", self.fill("#define $P_IMPORTS"));
-        let _ = writeln!(text, "{} {}", self.fill("#define $P_EXPORTS"), self.exports());
+        let _ = writeln!(text, "{} {}", self.fill("#define $P_IMPORTS"), self.interface.imports.len());
+        let _ = writeln!(text, "{} {}", self.fill("#define $P_EXPORTS"), self.interface.exports.len());
         let _ = writeln!(text, "{} {}", self.fill("#define $P_MEMORY"), literal(&self.plan.support.memory)?);
         for refused in &self.plan.omitted {
             let said = format!("Left out: {} ({}).", refused.name, refused.reason.message);
@@ -165,7 +196,7 @@ impl Output<'_> {
         );
         text.push_str("struct $p_instance {\n    /* The host's own. */\n    void *host;\n");
         text.push_str(self.backend.members);
-        if self.has_arena() {
+        if self.allocation == Allocation::Arena {
             text.push_str("    /* The free part of the region that the guest named last. */\n    uint32_t arena_next;\n    uint32_t arena_end;\n");
         }
         text.push_str("};\n");
@@ -173,18 +204,20 @@ impl Output<'_> {
     }
 
     /// What the vendor may call.
-    fn public(&self, text: &mut String) {
-        text.push_str(&self.fill(
-            "\n/* All functions, and an end of NULLs. */\nextern const $p_import_t $p_imports[$P_IMPORTS + 1];\n",
-        ));
+    fn public(&self, text: &mut String) -> Result<()> {
+        if !matches!(self.backend.entry, Entry::Symbol(_)) {
+            text.push_str(&self.fill(
+                "\n/* All functions, and an end of NULLs. */\nextern const $p_import_t $p_imports[$P_IMPORTS + 1];\n",
+            ));
+        }
         if self.has_export_table() {
             text.push_str(&self.fill("extern const $p_export_t $p_exports[$P_EXPORTS + 1];\n"));
         }
-        text.push_str(&self.fill(self.backend.prototypes));
+        text.push_str(&self.fill(&self.backend.prototypes.of(&self.interface)?));
         for (name, prototype) in support::PROTOTYPES {
             let wanted = match *name {
                 "$p_begin" => self.has_calls(),
-                "$p_alloc" => self.allocates,
+                "$p_alloc" => self.allocates(),
                 "$p_handle" => self.handles,
                 _ => true,
             };
@@ -192,54 +225,74 @@ impl Output<'_> {
                 text.push_str(&self.fill(prototype));
             }
         }
+        Ok(())
     }
 
     fn source(&self) -> Result<String> {
-        let mut engine = String::new();
-        if !self.is_idle() {
-            engine.push_str(&self.fill(self.backend.refresh));
-        }
-        if self.has_export_table() {
-            engine.push_str(&self.export_table()?);
-        }
-        if self.exports() > 0 {
-            engine.push_str(&self.fill(self.backend.invoke));
-        }
-        if !self.is_idle() {
-            engine.push_str(&self.fill(engine::ENTER));
-        }
-        if self.has_realloc() {
-            let _ = write!(engine, "{} {}\n\n", self.fill("#define $P_REALLOC"), self.plan.calls.len());
-            engine.push_str(&self.fill(support::REENTRANT));
-        }
-        if self.has_arena() {
-            engine.push_str(&self.fill(support::ARENA));
-        }
-        if self.allocates {
-            engine.push_str(&self.fill(support::NEW));
-        }
-        if self.has_calls() {
-            let of = if self.options.engine == Engine::Wamr { "instance->engine" } else { "NULL" };
-            let begin =
-                "bool $p_begin($p_call_t *call, $p_instance_t *instance) {\n    return $p_enter(call, instance, ";
-            let _ = write!(engine, "{}{of}, true);\n}}\n\n", self.fill(begin));
-        }
-        let rest = format!("{engine}{}{}{}", self.values, self.import_table()?, self.registration()?);
+        let body = self.fill(&self.engine()?) + &self.values + &self.fill(&self.registration()?);
         let mut text = self.head();
         let _ = write!(text, "#include \"{}.h\"\n\n#include <string.h>\n", self.names.stem);
-        let used = self.used(&rest);
+        let used = self.used(&body);
         if used.contains("_CHECK_LIMIT") {
             text.push_str(&self.fill(support::LIMIT));
         }
         text.push('\n');
         text.push_str(&used);
-        text.push_str(&rest);
+        text.push_str(&body);
         Ok(text.trim_end().to_owned() + "\n")
+    }
+
+    /// What the stubs and wrappers stand on.
+    fn engine(&self) -> Result<String> {
+        let mut text = String::new();
+        if !self.is_idle() {
+            text.push_str(&self.backend.refresh.of(&self.interface)?);
+        }
+        if self.has_export_table() {
+            text.push_str(&tables::exports(&self.interface.exports)?);
+        }
+        if self.has_exports() {
+            text.push_str(&self.backend.invoke.of(&self.interface)?);
+        }
+        if !self.is_idle() {
+            text.push_str(engine::ENTER);
+        }
+        match self.allocation {
+            Allocation::Reentrant => {
+                let _ = write!(text, "#define $P_REALLOC {}\n\n{}", self.plan.calls.len(), support::REENTRANT);
+            }
+            Allocation::Arena => text.push_str(support::ARENA),
+            Allocation::None => {}
+        }
+        if self.allocates() {
+            text.push_str(support::NEW);
+        }
+        if self.has_calls() {
+            let engine = if self.options.engine == Engine::Wamr { "instance->engine" } else { "NULL" };
+            let _ = write!(
+                text,
+                "bool $p_begin($p_call_t *call, $p_instance_t *instance) {{\n    return $p_enter(call, instance, {engine}, true);\n}}\n\n"
+            );
+        }
+        Ok(text)
+    }
+
+    /// How the engine comes to the stubs.
+    fn registration(&self) -> Result<String> {
+        let Interface { imports, .. } = &self.interface;
+        let mut text = String::new();
+        if !imports.is_empty() {
+            text.push_str(self.backend.shared);
+        }
+        text.push_str(&tables::imports(imports, &self.backend.entry)?);
+        text.push_str(&self.backend.register.of(&self.interface)?);
+        Ok(text)
     }
 
     /// Whether nothing calls the host and the host calls nothing: compilers warn of functions without a use.
     fn is_idle(&self) -> bool {
-        self.options.engine == Engine::Toywasm && self.plan.stubs.is_empty()
+        let general = matches!(self.backend.exports, ExportTable::Always);
+        !general && self.interface.imports.is_empty() && !self.has_calls()
     }
 
     /// The support functions that `rest` calls, and those that they call.
@@ -252,51 +305,5 @@ impl Output<'_> {
             }
         }
         used.into_iter().rev().collect()
-    }
-
-    fn import_table(&self) -> Result<String> {
-        let mut text = self.fill("const $p_import_t $p_imports[$P_IMPORTS + 1] = {\n");
-        for (stub, entry) in self.plan.stubs.iter().zip(&self.entries) {
-            let (module, field) = (literal(&stub.name.module)?, literal(&stub.name.name)?);
-            let letters = letters(&stub.abi.core);
-            let _ = writeln!(text, "    {{{module}, {field}, \"{letters}\", {entry}, {}}},", stub.func.needs.memory);
-        }
-        if self.has_arena() {
-            text.push_str(&self.fill("    {\"lowlift\", \"arena\", \"(ii)\", $p_arena, true},\n"));
-        }
-        text.push_str("    {NULL, NULL, NULL, NULL, false},\n};\n\n");
-        Ok(text)
-    }
-
-    fn export_table(&self) -> Result<String> {
-        let mut text = self.fill("const $p_export_t $p_exports[$P_EXPORTS + 1] = {\n");
-        for call in &self.plan.calls {
-            let _ = writeln!(text, "    {{{}, \"{}\"}},", literal(&call.name)?, letters(&call.abi.core));
-        }
-        if self.has_realloc() {
-            let _ = writeln!(text, "    {{{}, \"(iiii)i\"}},", literal(&self.plan.support.realloc)?);
-        }
-        text.push_str("    {NULL, NULL},\n};\n\n");
-        Ok(text)
-    }
-
-    fn registration(&self) -> Result<String> {
-        if self.is_idle() {
-            return Ok(String::new());
-        }
-        let mut text = self.fill(self.backend.register);
-        if self.options.engine == Engine::Toywasm {
-            let mut functions: Vec<(&str, &str, String)> = self
-                .plan
-                .stubs
-                .iter()
-                .map(|stub| (stub.name.module.as_str(), stub.name.name.as_str(), letters(&stub.abi.core)))
-                .collect();
-            if self.has_arena() {
-                functions.push(("lowlift", "arena", "(ii)".to_owned()));
-            }
-            text.push_str(&self.fill(&toywasm::tables(&functions)?));
-        }
-        Ok(text)
     }
 }

@@ -46,17 +46,6 @@ typedef struct {
     /* Bytes of lists and strings that were looked at. */
     uint64_t checked;
 } $p_call_t;
-
-/* A function that the guest may import. */
-typedef struct {
-    const char *module;
-    const char *field;
-    /* Parameters and result: i and I are integers of 32 and 64 bits, f and F floats. */
-    const char *signature;
-    bool (*stub)($p_call_t *call, const $p_slot_t *in, $p_slot_t *out);
-    /* Whether it looks at the guest's memory. */
-    bool memory;
-} $p_import_t;
 ";
 
 /// Prototypes of the support that the vendor may call: of each, a name that tells whether it is there.

@@ -2,15 +2,19 @@
 //!
 //! A host function cannot call the guest and go on, so this engine has no re-entrant allocation and no calls.
 
-use super::engine::Backend;
+use super::engine::{Backend, Entry, ExportTable, Interface, Text};
 use super::ident::literal;
+use super::tables::letters;
 use crate::diagnostic::Result;
 use std::fmt::Write;
 
 pub(super) const BACKEND: Backend = Backend {
+    entry: Entry::Shared,
+    exports: ExportTable::WhereCalled,
     includes: "#include <toywasm/exec.h>\n#include <toywasm/host_instance.h>\n#include <toywasm/instance.h>\n#include <toywasm/type.h>\n",
     members: "",
-    prototypes: r"
+    prototypes: Text::Fixed(
+        r"
 /* An import object of all functions for one instance; it is used as any other, and outlives the instance of the module. */
 #if defined($P_TOYWASM_MEM_CONTEXT)
 int $p_imports_create(struct mem_context *mctx, $p_instance_t *instance, struct import_object **out);
@@ -18,7 +22,9 @@ int $p_imports_create(struct mem_context *mctx, $p_instance_t *instance, struct 
 int $p_imports_create($p_instance_t *instance, struct import_object **out);
 #endif
 ",
-    refresh: r#"/* toywasm allocates memory late: what is looked at is allocated whole. */
+    ),
+    refresh: Text::Fixed(
+        r#"/* toywasm allocates memory late: what is looked at is allocated whole. */
 static bool $p_refresh($p_call_t *call) {
     struct exec_context *context = (struct exec_context *)call->engine;
     void *base = NULL;
@@ -33,8 +39,9 @@ static bool $p_refresh($p_call_t *call) {
 }
 
 "#,
-    invoke: "",
-    register: r#"/* A value takes as many cells as it needs; they are not aligned. */
+    ),
+    invoke: Text::Fixed(""),
+    shared: r#"/* A value takes as many cells as it needs; they are not aligned. */
 static int $p_run(struct exec_context *context, struct host_instance *host, uint32_t number, const struct functype *type, const struct cell *params, struct cell *results) {
     const $p_import_t *import_ = &$p_imports[number];
     $p_instance_t *instance = ($p_instance_t *)(void *)host;
@@ -63,10 +70,12 @@ static int $p_run(struct exec_context *context, struct host_instance *host, uint
 }
 
 "#,
+    register: Text::Of(tables),
 };
 
 /// An entry for each function, and the tables of each module. Modules stand together, as the document has them.
-pub(super) fn tables(functions: &[(&str, &str, String)]) -> Result<String> {
+fn tables(interface: &Interface) -> Result<String> {
+    let functions = &interface.imports;
     let mut text = String::new();
     if functions.is_empty() {
         return Ok(text);
@@ -80,12 +89,13 @@ pub(super) fn tables(functions: &[(&str, &str, String)]) -> Result<String> {
     let mut modules = String::new();
     let mut at = 0;
     while at < functions.len() {
-        let module = functions[at].0;
-        let count = functions[at..].iter().take_while(|f| f.0 == module).count();
+        let module = &functions[at].module;
+        let count = functions[at..].iter().take_while(|f| f.module == *module).count();
         let _ = writeln!(text, "static const struct name $p_module{at} = {};", name(module)?);
         let _ = writeln!(text, "static const struct host_func $p_funcs{at}[] = {{");
-        for (n, (_, field, letters)) in functions.iter().enumerate().skip(at).take(count) {
-            let _ = writeln!(text, "    {{.name = {}, .type = \"{letters}\", .func = $p_entry{n}}},", name(field)?);
+        for (n, import) in functions.iter().enumerate().skip(at).take(count) {
+            let (field, letters) = (name(&import.field)?, letters(&import.core));
+            let _ = writeln!(text, "    {{.name = {field}, .type = \"{letters}\", .func = $p_entry{n}}},");
         }
         text.push_str("};\n");
         let _ = writeln!(modules, "    {{.module_name = &$p_module{at}, .funcs = $p_funcs{at}, .nfuncs = {count}}},");

@@ -1,25 +1,30 @@
-//! WAMR: `NativeSymbol` tables of raw functions, one entry for all of them.
+//! WAMR: `NativeSymbol` tables of raw functions.
 //!
-//! Raw functions get their slots as an array, so that no function pointer has another type than it is called by, and the
-//! attachment of a symbol says which stub it is. WAMR sorts a table in place: it is filled at run time, in RAM.
+//! Raw functions get their slots as an array, so that no function pointer has another type than it is called by. WAMR sorts a
+//! table in place: it is filled at run time, in RAM.
 
-use super::engine::Backend;
+use super::engine::{Backend, Entry, ExportTable, Import, Text, fill};
 
 pub(super) const BACKEND: Backend = Backend {
+    entry: Entry::Own("void (*entry)(wasm_exec_env_t env, uint64_t *args);", entry),
+    exports: ExportTable::WhereCalled,
     includes: "#include \"wasm_export.h\"\n",
     members: r"    /* The execution environment that the host calls the guest in; stubs use that of their caller. */
     wasm_exec_env_t engine;
     /* Functions of the guest that were looked up. */
     wasm_function_inst_t functions[$P_EXPORTS + 1];
 ",
-    prototypes: r"
+    prototypes: Text::Fixed(
+        r"
 /*
  * Tells the runtime of all functions, once, before a module is loaded. An instance of a module is bound to its `$p_instance_t`
  * by `wasm_runtime_set_custom_data(module_inst, instance)` before the guest runs.
  */
 bool $p_register(void);
 ",
-    refresh: r#"/* Before 2.0, addresses of the guest were of 32 bits, and a look-up had a third argument. */
+    ),
+    refresh: Text::Fixed(
+        r#"/* Before 2.0, addresses of the guest were of 32 bits, and a look-up had a third argument. */
 #if !defined($P_WAMR_MAJOR) && defined(WAMR_VERSION_MAJOR)
 #define $P_WAMR_MAJOR WAMR_VERSION_MAJOR
 #elif !defined($P_WAMR_MAJOR)
@@ -45,7 +50,9 @@ static bool $p_refresh($p_call_t *call) {
 }
 
 "#,
-    invoke: r#"static bool $p_invoke($p_call_t *call, uint32_t number, const $p_slot_t *in, $p_slot_t *out) {
+    ),
+    invoke: Text::Fixed(
+        r#"static bool $p_invoke($p_call_t *call, uint32_t number, const $p_slot_t *in, $p_slot_t *out) {
     const $p_export_t *export_ = &$p_exports[number];
     wasm_exec_env_t env = (wasm_exec_env_t)call->engine;
     wasm_module_inst_t instance = wasm_runtime_get_module_inst(env);
@@ -67,27 +74,22 @@ static bool $p_refresh($p_call_t *call) {
 }
 
 "#,
-    register: r#"/* Every slot is eight bytes wide, its value at the first of them. */
-static void $p_entry(wasm_exec_env_t env, uint64_t *args) {
-    const $p_import_t *import_ = (const $p_import_t *)wasm_runtime_get_function_attachment(env);
+    ),
+    shared: r#"/* Every slot is eight bytes wide, its value at the first of them. */
+static inline void $p_run(wasm_exec_env_t env, uint64_t *args, bool (*stub)($p_call_t *, const $p_slot_t *, $p_slot_t *), bool memory) {
     wasm_module_inst_t module = wasm_runtime_get_module_inst(env);
-    $p_instance_t *instance = ($p_instance_t *)wasm_runtime_get_custom_data(module);
+    $p_slot_t *slots = ($p_slot_t *)(void *)args;
     $p_call_t call;
-    if (instance == NULL) {
-        wasm_runtime_set_exception(module, "the instance is bound to no host");
-        return;
-    }
-    if ($p_enter(&call, instance, env, import_->memory)
-        && import_->stub(&call, (const $p_slot_t *)(const void *)args, ($p_slot_t *)(void *)args)) {
-        return;
-    }
+    if ($p_enter(&call, ($p_instance_t *)wasm_runtime_get_custom_data(module), env, memory) && stub(&call, slots, slots)) return;
     /* A guest that was called may have trapped: its own words stay. */
     if (wasm_runtime_get_exception(module) == NULL) {
         wasm_runtime_set_exception(module, call.trap != NULL ? call.trap : "a function of the host failed");
     }
 }
 
-static NativeSymbol $p_symbols[$P_IMPORTS + 1];
+"#,
+    register: Text::Fixed(
+        r"static NativeSymbol $p_symbols[$P_IMPORTS + 1];
 
 bool $p_register(void) {
     uint32_t from, to;
@@ -95,13 +97,17 @@ bool $p_register(void) {
         const char *module = $p_imports[from].module;
         for (to = from; $p_imports[to].field != NULL && strcmp($p_imports[to].module, module) == 0; to++) {
             $p_symbols[to].symbol = $p_imports[to].field;
-            $p_symbols[to].func_ptr = (void *)(uintptr_t)$p_entry;
+            $p_symbols[to].func_ptr = (void *)(uintptr_t)$p_imports[to].entry;
             $p_symbols[to].signature = $p_imports[to].signature;
-            $p_symbols[to].attachment = (void *)(uintptr_t)&$p_imports[to];
         }
         if (!wasm_runtime_register_natives_raw(module, &$p_symbols[from], to - from)) return false;
     }
     return true;
 }
-"#,
+",
+    ),
 };
+
+fn entry(import: &Import) -> String {
+    fill("static void $e(wasm_exec_env_t env, uint64_t *args) {\n    $p_run(env, args, $s, $m);\n}\n", import)
+}

@@ -1,35 +1,37 @@
 //! wasm3: raw functions. Their form changed with 0.4.8, and before it a host cannot call its guest.
 
-use super::engine::Backend;
+use super::engine::{Backend, Entry, ExportTable, Import, Text, fill};
 
 pub(super) const BACKEND: Backend = Backend {
+    entry: Entry::Own("$p_raw_t entry;", entry),
+    exports: ExportTable::WhereCalled,
     includes: r"#include <wasm3.h>
 
-/* Until 0.4.7 raw functions had another form, and a runtime no place for the host's data. */
+/* Until 0.4.7 raw functions had another form. */
 #if !defined($P_WASM3_OLD) && M3_VERSION_MAJOR == 0 && (M3_VERSION_MINOR < 4 || (M3_VERSION_MINOR == 4 && M3_VERSION_REV < 8))
 #define $P_WASM3_OLD 1
 #endif
-",
-    members: r"    /* The runtime. From 0.4.8 on it was made with this instance as its user data. */
-    IM3Runtime engine;
 #if defined($P_WASM3_OLD)
-    struct {
-        $p_instance_t *instance;
-        const $p_import_t *import_;
-    } bindings[$P_IMPORTS + 1];
+typedef M3RawCallEx $p_raw_t;
 #else
+typedef M3RawCall $p_raw_t;
+#endif
+",
+    members: r"    /* The runtime that the module is loaded into. */
+    IM3Runtime engine;
+#if !defined($P_WASM3_OLD)
     /* Functions of the guest that were looked up. */
     IM3Function functions[$P_EXPORTS + 1];
 #endif
 ",
-    prototypes: r"
-/*
- * Links all functions that the module imports; `engine` of the instance is the runtime that the module is loaded into. From
- * 0.4.8 on that runtime is made by `m3_NewRuntime(env, stack, instance)`.
- */
+    prototypes: Text::Fixed(
+        r"
+/* Links all functions that the module imports. `engine` of the instance is set before. */
 M3Result $p_link($p_instance_t *instance, IM3Module module);
 ",
-    refresh: r#"static bool $p_refresh($p_call_t *call) {
+    ),
+    refresh: Text::Fixed(
+        r#"static bool $p_refresh($p_call_t *call) {
     uint32_t size = 0;
     call->memory.base = m3_GetMemory(call->instance->engine, &size, 0);
     call->memory.size = size;
@@ -37,7 +39,9 @@ M3Result $p_link($p_instance_t *instance, IM3Module module);
 }
 
 "#,
-    invoke: r#"static bool $p_invoke($p_call_t *call, uint32_t number, const $p_slot_t *in, $p_slot_t *out) {
+    ),
+    invoke: Text::Fixed(
+        r#"static bool $p_invoke($p_call_t *call, uint32_t number, const $p_slot_t *in, $p_slot_t *out) {
 #if defined($P_WASM3_OLD)
     (void)number;
     (void)in;
@@ -62,34 +66,26 @@ M3Result $p_link($p_instance_t *instance, IM3Module module);
 }
 
 "#,
-    register: r#"static const void *$p_run($p_instance_t *instance, const $p_import_t *import_, const uint64_t *in, uint64_t *out) {
+    ),
+    shared: r#"/* The result comes before the parameters, or takes the place of the first: `before` slots are the result's. */
+static inline const void *$p_run(void *instance, uint64_t *sp, bool (*stub)($p_call_t *, const $p_slot_t *, $p_slot_t *), bool memory, unsigned before) {
+    $p_slot_t *slots = ($p_slot_t *)(void *)sp;
     $p_call_t call;
-    if ($p_enter(&call, instance, NULL, import_->memory)
-        && import_->stub(&call, (const $p_slot_t *)(const void *)in, ($p_slot_t *)(void *)out)) {
-        return m3Err_none;
-    }
+    if ($p_enter(&call, ($p_instance_t *)instance, NULL, memory) && stub(&call, slots + before, slots)) return m3Err_none;
     return call.trap != NULL ? call.trap : "a function of the host failed";
 }
 
 #if defined($P_WASM3_OLD)
-/* The result takes the place of the first parameter. */
-static const void *$p_entry(IM3Runtime runtime, uint64_t *sp, void *mem, void *cookie) {
-    const $p_import_t *const *binding = (const $p_import_t *const *)cookie;
-    (void)runtime;
-    (void)mem;
-    return $p_run(*($p_instance_t *const *)cookie, binding[1], sp, sp);
-}
+#define $P_RAW(name) static const void *name(IM3Runtime runtime, uint64_t *sp, void *mem, void *instance)
+#define $P_RUN(stub, memory, results) ((void)runtime, (void)mem, $p_run(instance, sp, stub, memory, 0))
 #else
-/* The result comes before the parameters. */
-static const void *$p_entry(IM3Runtime runtime, IM3ImportContext context, uint64_t *sp, void *mem) {
-    const $p_import_t *import_ = (const $p_import_t *)context->userdata;
-    $p_instance_t *instance = ($p_instance_t *)m3_GetUserData(runtime);
-    (void)mem;
-    return $p_run(instance, import_, strchr(import_->signature, ')')[1] != 0 ? sp + 1 : sp, sp);
-}
+#define $P_RAW(name) static const void *name(IM3Runtime runtime, IM3ImportContext context, uint64_t *sp, void *mem)
+#define $P_RUN(stub, memory, results) ((void)runtime, (void)mem, $p_run(context->userdata, sp, stub, memory, results))
 #endif
 
-M3Result $p_link($p_instance_t *instance, IM3Module module) {
+"#,
+    register: Text::Fixed(
+        r"M3Result $p_link($p_instance_t *instance, IM3Module module) {
     uint32_t i;
     for (i = 0; $p_imports[i].field != NULL; i++) {
         const $p_import_t *import_ = &$p_imports[i];
@@ -100,17 +96,16 @@ M3Result $p_link($p_instance_t *instance, IM3Module module) {
         signature[0] = result != 0 ? result : 'v';
         memcpy(signature + 1, import_->signature, length);
         signature[length + 1] = 0;
-#if defined($P_WASM3_OLD)
-        instance->bindings[i].instance = instance;
-        instance->bindings[i].import_ = import_;
-        linked = m3_LinkRawFunctionEx(module, import_->module, import_->field, signature, $p_entry, &instance->bindings[i]);
-#else
-        (void)instance;
-        linked = m3_LinkRawFunctionEx(module, import_->module, import_->field, signature, $p_entry, import_);
-#endif
+        linked = m3_LinkRawFunctionEx(module, import_->module, import_->field, signature, import_->entry, instance);
         if (linked != m3Err_none && linked != m3Err_functionLookupFailed) return linked;
     }
     return m3Err_none;
 }
-"#,
+",
+    ),
 };
+
+fn entry(import: &Import) -> String {
+    let results = import.core.results.len();
+    fill(&format!("$P_RAW($e) {{\n    return $P_RUN($s, $m, {results});\n}}\n"), import)
+}

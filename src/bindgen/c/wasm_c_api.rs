@@ -1,8 +1,10 @@
 //! The standard C API: imports are positional, so a resolver fills them in; exports likewise.
 
-use super::engine::Backend;
+use super::engine::{Backend, Entry, ExportTable, Text};
 
 pub(super) const BACKEND: Backend = Backend {
+    entry: Entry::Shared,
+    exports: ExportTable::Always,
     includes: "#include <wasm.h>\n",
     members: r"    wasm_store_t *engine;
     /* Set by `$p_bind`. */
@@ -14,7 +16,8 @@ pub(super) const BACKEND: Backend = Backend {
         const $p_import_t *import_;
     } bindings[$P_IMPORTS + 1];
 ",
-    prototypes: r"
+    prototypes: Text::Fixed(
+        r"
 /*
  * Makes the function that the module imports under this type's names; NULL where it is none of these. The caller owns it
  * and puts it at the position of the import. `engine` of the instance is the store.
@@ -24,7 +27,9 @@ wasm_func_t *$p_resolve($p_instance_t *instance, const wasm_importtype_t *type);
 /* Finds memory and functions among the exports of a module, which stand at the same positions. They stay the caller's. */
 void $p_bind($p_instance_t *instance, const wasm_exporttype_vec_t *types, const wasm_extern_vec_t *exports);
 ",
-    refresh: r#"static bool $p_refresh($p_call_t *call) {
+    ),
+    refresh: Text::Fixed(
+        r#"static bool $p_refresh($p_call_t *call) {
     if (call->instance->memory == NULL) return $p_fail(call, "the guest has no memory");
     call->memory.base = (uint8_t *)wasm_memory_data(call->instance->memory);
     call->memory.size = wasm_memory_data_size(call->instance->memory);
@@ -74,7 +79,9 @@ static void $p_to_val(wasm_val_t *val, char letter, const $p_slot_t *slot) {
 }
 
 "#,
-    invoke: r#"static bool $p_invoke($p_call_t *call, uint32_t number, const $p_slot_t *in, $p_slot_t *out) {
+    ),
+    invoke: Text::Fixed(
+        r#"static bool $p_invoke($p_call_t *call, uint32_t number, const $p_slot_t *in, $p_slot_t *out) {
     const $p_export_t *export_ = &$p_exports[number];
     wasm_val_t given[16], taken[1];
     wasm_val_vec_t args, results;
@@ -101,7 +108,10 @@ static void $p_to_val(wasm_val_t *val, char letter, const $p_slot_t *slot) {
 }
 
 "#,
-    register: r#"static wasm_trap_t *$p_entry(void *env, const wasm_val_vec_t *args, wasm_val_vec_t *results) {
+    ),
+    shared: "",
+    register: Text::Fixed(
+        r#"static wasm_trap_t *$p_entry(void *env, const wasm_val_vec_t *args, wasm_val_vec_t *results) {
     const struct $p_binding *binding = (const struct $p_binding *)env;
     const $p_import_t *import_ = binding->import_;
     const char *reason = "a function of the host failed";
@@ -168,4 +178,5 @@ void $p_bind($p_instance_t *instance, const wasm_exporttype_vec_t *types, const 
     }
 }
 "#,
+    ),
 };

@@ -7,8 +7,8 @@ use lowlift::wit::{Gates, Loaded, Sources, WitFile, built_in as load_built_in, l
 use lowlift::witx::{self, Derivation, Scope};
 use std::path::Path;
 
-pub(super) const C_ENGINES: [Engine; 5] =
-    [Engine::None, Engine::Wamr, Engine::Wasm3, Engine::WasmCApi, Engine::Toywasm];
+pub(super) const C_ENGINES: [Engine; 6] =
+    [Engine::None, Engine::Wamr, Engine::Wasm3, Engine::WasmCApi, Engine::Toywasm, Engine::Wasm2c];
 pub(super) const ALLOCATIONS: [Allocation; 3] = [Allocation::Reentrant, Allocation::Arena, Allocation::None];
 
 pub(super) fn options(engine: Engine, allocation: Allocation) -> Options {

@@ -67,20 +67,33 @@ fn sound(files: &[(String, String)]) -> Result<(), String> {
         if !balanced(&tokens) {
             return Err(format!("{name}: brackets that do not close"));
         }
-        let mut defined = HashSet::new();
-        for pair in tokens.windows(3) {
-            if let [Token::Mark('#'), Token::Word(define), Token::Word(word)] = pair
-                && define == "define"
-                && !defined.insert(word)
-                && !word.contains("WAMR")
-            {
-                return Err(format!("{name}: `{word}` is defined twice"));
-            }
+        if let Some(word) = defined_twice(&tokens) {
+            return Err(format!("{name}: `{word}` is defined twice"));
         }
     }
     let safe =
         |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c)) && !name.starts_with('.');
     files.iter().all(|(name, _)| safe(name)).then_some(()).ok_or_else(|| "a file name".to_owned())
+}
+
+/// A macro that is defined twice, in alternatives of an `#if` not counted.
+fn defined_twice(tokens: &[Token]) -> Option<&str> {
+    let mut defined = HashSet::new();
+    let mut alternatives: Vec<(HashSet<&str>, HashSet<&str>)> = Vec::new();
+    for directive in tokens.windows(3) {
+        let [Token::Mark('#'), Token::Word(directive), word] = directive else { continue };
+        match (directive.as_str(), word) {
+            ("if" | "ifdef" | "ifndef", _) => alternatives.push((defined.clone(), HashSet::new())),
+            ("else" | "elif", _) => {
+                let (before, others) = alternatives.last_mut()?;
+                others.extend(std::mem::replace(&mut defined, before.clone()));
+            }
+            ("endif", _) => defined.extend(alternatives.pop()?.1),
+            ("define", Token::Word(word)) if !defined.insert(word) => return Some(word),
+            _ => {}
+        }
+    }
+    None
 }
 
 #[test]

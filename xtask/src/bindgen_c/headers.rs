@@ -12,8 +12,8 @@ pub(crate) struct Headers {
 }
 
 impl Headers {
-    /// Has cargo fetch the crates that carry them; says which it could not.
-    pub(crate) fn find(paths: &Paths) -> Result<Headers> {
+    /// Has cargo fetch the crates that carry them; says which it could not. `folder` is for copies.
+    pub(crate) fn find(paths: &Paths, folder: &Path) -> Result<Headers> {
         let stand_in = paths.root.join("xtask/src/bindgen_c/include");
         let mut found = vec![("none", Vec::new()), ("toywasm", vec!["-I".to_owned(), stand_in.display().to_string()])];
         for (engine, name, version, folder, define) in [
@@ -29,6 +29,14 @@ impl Headers {
                 }
                 Err(error) => println!("{engine}: skipped: `{name}` {version} cannot be fetched: {error:#}"),
             }
+        }
+        // A copy, since other machines' compilers are not to find the rest of that folder.
+        match std::fs::copy("/usr/include/wasm-rt.h", folder.join("wasm-rt.h")) {
+            Ok(_) => {
+                let options = ["-isystem", &folder.display().to_string(), "-DGEN_WASM2C_GUEST=guest"];
+                found.push(("wasm2c", options.map(str::to_owned).to_vec()));
+            }
+            Err(error) => println!("wasm2c: skipped: no wasm-rt.h of WABT: {error}"),
         }
         println!("toywasm: compiled against a stand-in for its headers");
         Ok(Headers { found })

@@ -61,7 +61,7 @@ pub(crate) fn bindgen_c(paths: &Paths, args: &BindgenArgs) -> Result<()> {
     test.env("LOWLIFT_BINDGEN_OUT", &out).env("LOWLIFT_BINDGEN_SEEDS", args.seeds.to_string());
     run(test.current_dir(&paths.root))?;
     let cases = cases(&out)?;
-    let headers = Headers::find(paths)?;
+    let headers = Headers::find(paths, folder.path())?;
     let targets: Vec<&Target> = TARGETS.iter().filter(|target| works(target, folder.path())).collect();
     ensure!(!targets.is_empty(), "no C compiler is installed");
     for target in targets {

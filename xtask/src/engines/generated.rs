@@ -1,6 +1,7 @@
 //! The guest behind code that lowlift generates, in C, on wasm3 and WAMR as their crates vendor them, and on wasmi by the
-//! standard C API; and what a call through that code costs.
+//! standard C API, and on wasm2c; and what a call through that code costs.
 
+use super::EnginesArgs;
 use crate::paths::Paths;
 use crate::run::{command, run, run_quietly};
 use anyhow::{Context, Result, ensure};
@@ -16,21 +17,21 @@ const FLAGS: [&str; 7] = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "
 const PARTS: [std::ops::RangeInclusive<u32>; 2] = [0..=6, 10..=31];
 
 /// What is compiled for an engine.
-struct Target<'a> {
-    name: &'static str,
-    allocation: &'static str,
+pub(super) struct Target<'a> {
+    pub(super) name: &'static str,
+    pub(super) allocation: &'static str,
     /// The guest, and the names of its imports where they are others.
-    guest: PathBuf,
-    names: Option<PathBuf>,
+    pub(super) guest: PathBuf,
+    pub(super) names: Option<PathBuf>,
     /// Headers, libraries and what else the compiler is told.
-    words: Vec<String>,
+    pub(super) words: Vec<String>,
     /// Whether there is a program that measures calls.
-    is_measured: bool,
-    folder: &'a Path,
+    pub(super) is_measured: bool,
+    pub(super) folder: &'a Path,
 }
 
-/// Generates, compiles and runs on all engines of `features`; with `bench` also measures.
-pub(super) fn all(paths: &Paths, features: &[&str], bench: bool) -> Result<()> {
+/// Generates, compiles and runs on all engines of `features`; measures where the arguments say so.
+pub(super) fn all(paths: &Paths, features: &[&str], args: &EnginesArgs) -> Result<()> {
     run(command("cargo").args(["build", "--quiet"]).current_dir(&paths.root))?;
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
@@ -41,6 +42,7 @@ pub(super) fn all(paths: &Paths, features: &[&str], bench: bool) -> Result<()> {
         let target = match *feature {
             "wasm3" => wasm3(paths, folder, &vendored("wasm3-sys")?)?,
             "wamr" => wamr(paths, folder, &vendored("wamr-sys")?)?,
+            "wasm2c" => super::wasm2c::target(paths, folder, &args.wabt)?,
             _ => wasm_c_api(paths, folder)?,
         };
         let program = target.build(paths, target.names.as_deref(), &["board.c"], target.name)?;
@@ -53,7 +55,7 @@ pub(super) fn all(paths: &Paths, features: &[&str], bench: bool) -> Result<()> {
         }
         ensure!(said == expected, "{}: generated code says something else:\n{said}", target.name);
         println!("{}: generated code in C says the same, {} lines", target.name, said.lines().count());
-        if bench && target.is_measured {
+        if args.bench && target.is_measured {
             let names = paths.root.join("engines/c/bench.toml");
             let program = target.build(paths, Some(&names), &["board.c"], &format!("bench_{}", target.name))?;
             let wasm = folder.join("bench.wasm");
@@ -148,6 +150,6 @@ fn sources<'a>(folder: &'a Path, features: &'a [&'a str]) -> impl Fn(&str) -> Re
     }
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

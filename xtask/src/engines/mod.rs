@@ -1,6 +1,7 @@
 //! `cargo xtask engines`: the crate `engines`, which is apart from the workspace, with the engines that can be built here.
 
 mod generated;
+mod wasm2c;
 
 use crate::paths::Paths;
 use crate::run::{command, run};
@@ -18,6 +19,9 @@ pub(crate) struct EnginesArgs {
     /// A `python3` with the package `pywasm3`.
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: PathBuf,
+    /// Where WABT is installed, with `bin/wasm2c` and `share/wabt/wasm2c`.
+    #[arg(long, value_name = "DIR", default_value = "/usr")]
+    wabt: PathBuf,
     /// Only the probes.
     #[arg(long, conflicts_with = "guest")]
     probes: bool,
@@ -47,7 +51,8 @@ pub(crate) fn engines(paths: &Paths, args: &EnginesArgs) -> Result<()> {
         }
         run(guest.arg(paths.guests.join("engines").join("transcript.txt")))?;
         let by_c = features.iter().copied().chain(has("cc").then_some("wasm-c-api"));
-        generated::all(paths, &by_c.collect::<Vec<_>>(), args.bench)?;
+        let by_c = by_c.chain(wasm2c::is_there(&args.wabt).then_some("wasm2c"));
+        generated::all(paths, &by_c.collect::<Vec<_>>(), args)?;
     }
     probes
 }

@@ -239,7 +239,7 @@ impl Output<'_> {
 
     /// Whether nothing calls the host and the host calls nothing: compilers warn of functions without a use.
     fn is_idle(&self) -> bool {
-        self.options.engine == Engine::Toywasm && self.plan.stubs.is_empty()
+        self.options.engine == Engine::Toywasm && self.plan.stubs.is_empty() && !self.has_calls()
     }
 
     /// The support functions that `rest` calls, and those that they call.
@@ -281,9 +281,6 @@ impl Output<'_> {
     }
 
     fn registration(&self) -> Result<String> {
-        if self.is_idle() {
-            return Ok(String::new());
-        }
         let mut text = self.fill(self.backend.register);
         if self.options.engine == Engine::Toywasm {
             let mut functions: Vec<(&str, &str, String)> = self

@@ -1,8 +1,15 @@
-/* WAMR of 2020: a call through a generated stub against one by hand. */
+/* WAMR: a call through a generated stub against one by hand. */
 #define _POSIX_C_SOURCE 199309L
 #include "bench.h"
 #include "board.h"
 #include <string.h>
+
+/* Before 2.0 a look-up had a third argument. */
+#if defined(ENG_WAMR_MAJOR) && ENG_WAMR_MAJOR < 2
+#define LOOKUP(inst, name) wasm_runtime_lookup_function(inst, name, NULL)
+#else
+#define LOOKUP(inst, name) wasm_runtime_lookup_function(inst, name)
+#endif
 
 static wasm_module_inst_t inst;
 static wasm_exec_env_t env;
@@ -49,7 +56,7 @@ static NativeSymbol by_hand[] = {
 
 static void run(const char *name) {
     uint32_t cells[2] = {0, 0};
-    wasm_function_inst_t function = wasm_runtime_lookup_function(inst, name, NULL);
+    wasm_function_inst_t function = LOOKUP(inst, name);
     if (function == NULL || !wasm_runtime_call_wasm(env, function, 0, cells)) exit(2);
 }
 
@@ -58,14 +65,14 @@ int main(int argc, char **argv) {
     static char error[128];
     wasm_module_t module;
     size_t size;
-    uint8_t *wasm = argc == 2 ? load(argv[1], &size) : NULL;
+    uint8_t *wasm = argc == 3 ? load(argv[1], &size) : NULL;
     if (wasm == NULL || !wasm_runtime_init() || !eng_register() || !wasm_runtime_register_natives_raw("env", by_hand, 2)) return 2;
     module = wasm_runtime_load(wasm, (uint32_t)size, error, sizeof error);
     inst = module != NULL ? wasm_runtime_instantiate(module, 64 * 1024, 0, error, sizeof error) : NULL;
     if (inst == NULL) return 2;
     wasm_runtime_set_custom_data(inst, &instance);
     instance.engine = env = wasm_runtime_create_exec_env(inst, 64 * 1024);
-    bench(run, "wamr", "add", "call-add", "call-hand-add");
-    bench(run, "wamr", "move-by", "call-move-by", "call-hand-move-by");
+    bench(run, argv[2], "add", "call-add", "call-hand-add");
+    bench(run, argv[2], "move-by", "call-move-by", "call-hand-move-by");
     return 0;
 }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// The part that needs more parameters than some engines have, and its line.
 const MANY_PARAMS: (u32, &str) = (6, "sixteen: ");
-/// Engines whose natives are of the process.
-const ONE_EACH: [&str; 1] = ["wamr-2020"];
+/// One part in a process: of an engine whose natives are of the process, and of one that compiles for long.
+const ONE_EACH: [&str; 2] = ["wamr-2020", "wamr-aot"];
 
 /// The guest in its forms, and what it says.
 pub(crate) struct Files {
@@ -30,7 +30,7 @@ pub(crate) fn all(files: &Files, programs: &Programs) -> Result<bool> {
     let expected = fs::read_to_string(&files.expected).with_context(|| files.expected.display().to_string())?;
     let heading = ["engine", "guest", "parts", "lines", "transcript"].map(str::to_owned);
     let (mut rows, mut wrong, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
-    for found in drivers::all(&programs.node, &programs.python) {
+    for found in drivers::all(programs) {
         let engine = match found {
             Ok(engine) => engine,
             Err((name, reason)) => {

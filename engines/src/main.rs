@@ -33,6 +33,9 @@ struct Programs {
     /// A `python3` with the package `pywasm3`.
     #[arg(long, global = true, default_value = "python3")]
     python: PathBuf,
+    /// An engine that was built from its sources, as a program that speaks the lines of `drivers::bridge`.
+    #[arg(long = "built", global = true, value_name = "NAME=PATH")]
+    built: Vec<String>,
 }
 
 #[derive(Subcommand)]

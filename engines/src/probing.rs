@@ -16,7 +16,7 @@ const OTHER: [&str; 2] = ["pywasm3", "wamr-2020"];
 pub(crate) fn all(folder: &Path, programs: &Programs) -> Result<bool> {
     let probes = Probe::all(folder).map_err(|e| anyhow!(e))?;
     let (mut engines, mut skipped) = (Vec::new(), Vec::new());
-    for found in drivers::all(&programs.node, &programs.python) {
+    for found in drivers::all(programs) {
         match found {
             Ok(engine) => engines.push(engine),
             Err((name, reason)) => skipped.push(format!("{name}: skipped: {reason}")),
@@ -65,6 +65,6 @@ pub(crate) fn one(engine: &str, folder: &Path, name: &str, programs: &Programs) 
 
 /// The engine of this name.
 pub(crate) fn find(name: &str, programs: &Programs) -> Result<Box<dyn Engine>> {
-    let mut all = drivers::all(&programs.node, &programs.python).into_iter().filter_map(Result::ok);
+    let mut all = drivers::all(programs).into_iter().filter_map(Result::ok);
     all.find(|engine| engine.name() == name).with_context(|| format!("no engine `{name}`"))
 }

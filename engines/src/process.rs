@@ -22,6 +22,7 @@ pub(crate) struct Done {
 pub(crate) fn again(args: &[&str], programs: &Programs) -> Result<Done> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(args).arg("--node").arg(&programs.node).arg("--python").arg(&programs.python);
+    command.args(programs.built.iter().flat_map(|one| ["--built", one]));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut pipe = child.stdout.take().context("a pipe")?;
     let reader = std::thread::spawn(move || {

@@ -2,7 +2,7 @@
 //! each needs, what is refused, and a hash of all of it.
 
 use super::names::renamed;
-use super::{Allocation, Engine, Options, Report};
+use super::{Allocation, Options, Report};
 use crate::abi::{CoreSignature, Direction, ImportName, Kind, Layouts, Lowering, TyId};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::witx::{Derivation, Func, FuncAbi, FuncRole, Module, Rebuilt, TypeName, Witx};
@@ -347,16 +347,6 @@ fn refusal(
                 .hint("a host without a scheduler speaks the synchronous ABI: use WASI 0.2"),
         )
     };
-    if module.direction == Direction::Export && !options.engine.calls_guest() {
-        return Some(Diagnostic::new(
-            Code::BindgenUnsupported,
-            format!("calls of the guest are not generated for `{}`", options.engine.name()),
-        ));
-    }
-    if func.needs.realloc && options.allocation == Allocation::Reentrant && !options.engine.calls_guest() {
-        let text = format!("`{}` cannot call the guest's realloc from a host function", options.engine.name());
-        return Some(Diagnostic::new(Code::BindgenAllocation, text).hint("`--alloc arena` needs no re-entry"));
-    }
     let lowering = match &func.role {
         FuncRole::Call { wit, .. } if wit.contains(": async func(") => return asynchronous("an asynchronous function"),
         FuncRole::Call { lowering, .. } => *lowering,
@@ -422,12 +412,5 @@ fn has_channel(layouts: &Layouts, id: TyId) -> bool {
         Kind::Record(fields) => fields.iter().any(|f| has_channel(layouts, f.ty)),
         Kind::Variant(v) => v.cases.iter().filter_map(|c| c.ty).any(|ty| has_channel(layouts, ty)),
         _ => false,
-    }
-}
-
-impl Engine {
-    /// Whether generated code can call the guest's functions through it.
-    pub fn calls_guest(self) -> bool {
-        !matches!(self, Engine::Toywasm)
     }
 }

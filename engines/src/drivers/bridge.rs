@@ -17,7 +17,15 @@ pub(crate) struct Bridge {
     pub(crate) name: &'static str,
     pub(crate) profile: &'static str,
     pub(crate) program: PathBuf,
-    pub(crate) script: &'static str,
+    /// What the program runs, unless it is made for nothing else.
+    pub(crate) script: Option<Script>,
+    /// What the module goes through before: `COMPILER -o TO FROM`.
+    pub(crate) compiler: Option<PathBuf>,
+}
+
+/// A program's own text, and the file that it is put into.
+pub(crate) struct Script {
+    pub(crate) text: &'static str,
     pub(crate) file: &'static str,
 }
 
@@ -50,11 +58,18 @@ impl Bridge {
         export: &str,
         args: &[Value],
     ) -> Result<Option<Value>, Stop> {
-        let (module, script) = (folder.join("guest.wasm"), folder.join(self.file));
+        let mut module = folder.join("guest.wasm");
         fs::write(&module, wasm).map_err(refused)?;
-        fs::write(&script, self.script).map_err(refused)?;
+        if let Some(compiler) = &self.compiler {
+            module = compiled(compiler, &module)?;
+        }
         let mut command = Command::new(&self.program);
-        command.arg(&script).arg(&module).arg(export).args(args.iter().map(|v| format!("{:x}", v.bits())));
+        if let Some(Script { text, file }) = &self.script {
+            let script = folder.join(file);
+            fs::write(&script, text).map_err(refused)?;
+            command.arg(&script);
+        }
+        command.arg(&module).arg(export).args(args.iter().map(|v| format!("{:x}", v.bits())));
         // Names and types of imports, for engines that do not tell them.
         for import in imports {
             let letters = |types: &[ValType]| types.iter().map(|ty| letter(*ty)).collect::<String>();
@@ -75,6 +90,16 @@ impl Bridge {
             }
         }
     }
+}
+
+/// The module as the engine's own code.
+fn compiled(compiler: &Path, wasm: &Path) -> Result<PathBuf, Stop> {
+    let to = wasm.with_extension("compiled");
+    let output = Command::new(compiler).arg("-o").arg(&to).arg(wasm).output().map_err(refused)?;
+    if output.status.success() {
+        return Ok(to);
+    }
+    Err(refused(String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or("the compiler failed")))
 }
 
 struct Pipe {

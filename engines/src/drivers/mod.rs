@@ -1,6 +1,7 @@
 //! A driver for each engine, behind the trait that they share.
 
 mod bridge;
+mod built;
 mod dlr;
 mod spacewasm;
 #[cfg(feature = "wamr")]
@@ -8,9 +9,9 @@ mod wamr;
 #[cfg(feature = "wasm3")]
 mod wasm3;
 
+use crate::Programs;
 use crate::common::{self, Engine, Value};
-use bridge::Bridge;
-use std::path::PathBuf;
+use bridge::{Bridge, Script};
 use std::process::{Command, Stdio};
 use wasmparser::ValType;
 
@@ -18,7 +19,7 @@ use wasmparser::ValType;
 pub(crate) type Found = Result<Box<dyn Engine>, (&'static str, String)>;
 
 /// All engines that there could be, by name.
-pub(crate) fn all(node: &PathBuf, python: &PathBuf) -> Vec<Found> {
+pub(crate) fn all(programs: &Programs) -> Vec<Found> {
     let mut out: Vec<Found> = common::engines().into_iter().map(Ok).collect();
     out.push(Ok(Box::new(dlr::Dlr)));
     out.push(Ok(Box::new(spacewasm::SpaceWasm)));
@@ -34,9 +35,9 @@ pub(crate) fn all(node: &PathBuf, python: &PathBuf) -> Vec<Found> {
         Bridge {
             name: "pywasm3",
             profile: "wasm3-0.4",
-            program: python.clone(),
-            script: include_str!("pywasm3.py"),
-            file: "host.py",
+            program: programs.python.clone(),
+            script: Some(Script { text: include_str!("pywasm3.py"), file: "host.py" }),
+            compiler: None,
         },
         &["-c", "import wasm3"],
         "no pywasm3, from PyPI",
@@ -45,13 +46,14 @@ pub(crate) fn all(node: &PathBuf, python: &PathBuf) -> Vec<Found> {
         Bridge {
             name: "node",
             profile: "node",
-            program: node.clone(),
-            script: include_str!("node.mjs"),
-            file: "host.mjs",
+            program: programs.node.clone(),
+            script: Some(Script { text: include_str!("node.mjs"), file: "host.mjs" }),
+            compiler: None,
         },
         &["--version"],
         "no Node.js",
     ));
+    out.extend(built::all(&programs.built));
     out
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask engines`: the crate `engines`, which is apart from the workspace, with the engines that can be built here.
 
+mod from_source;
 mod generated;
 mod wasm2c;
 
@@ -31,14 +32,19 @@ pub(crate) struct EnginesArgs {
     /// Measure calls through generated code against calls of code by hand.
     #[arg(long)]
     bench: bool,
+    #[command(flatten)]
+    sources: from_source::Sources,
 }
 
 /// Builds the engines and runs the probes and the guest on them. What lacks a tool is skipped with a word.
 pub(crate) fn engines(paths: &Paths, args: &EnginesArgs) -> Result<()> {
     let features = features();
+    let built = from_source::build(paths, &args.sources)?;
+    let bridges: Vec<String> = built.iter().map(|engine| engine.bridge(paths)).collect::<Result<Vec<_>>>()?.concat();
     let engines = |words: &[&str]| {
         let mut cargo = engines_program(paths, &features);
         cargo.args(words).arg("--node").arg(&args.node).arg("--python").arg(&args.python);
+        cargo.args(bridges.iter().flat_map(|bridge| ["--built", bridge]));
         cargo
     };
     // Both are run, whatever the first says.
@@ -52,7 +58,7 @@ pub(crate) fn engines(paths: &Paths, args: &EnginesArgs) -> Result<()> {
         run(guest.arg(paths.guests.join("engines").join("transcript.txt")))?;
         let by_c = features.iter().copied().chain(has("cc").then_some("wasm-c-api"));
         let by_c = by_c.chain(wasm2c::is_there(&args.wabt).then_some("wasm2c"));
-        generated::all(paths, &by_c.collect::<Vec<_>>(), args)?;
+        generated::all(paths, &by_c.collect::<Vec<_>>(), &built, args)?;
     }
     probes
 }

@@ -31,7 +31,6 @@ pub(super) fn target<'a>(paths: &Paths, folder: &'a Path, wabt: &Path) -> Result
     let objects = folder.join("wasm2c-objects");
     fs::create_dir_all(&objects)?;
     let version = run_quietly(command(&program).arg("--version"))?;
-    println!("wasm2c {}", version.trim());
     let guest = paths.guests.join("engines.wasm");
     run(command(&program).arg(&guest).args(["-n", "guest", "-o", "guest.c"]).current_dir(&objects))?;
     let mut compiler = command("cc");
@@ -49,7 +48,8 @@ pub(super) fn target<'a>(paths: &Paths, folder: &'a Path, wabt: &Path) -> Result
     let files = fs::read_dir(&objects)?.flatten().map(|entry| entry.path());
     words.extend(files.filter(|path| path.extension().is_some_and(|e| e == "o")).map(|path| text(&path)));
     words.push("-lm".to_owned());
-    Ok(Target { name: "wasm2c", allocation: "reentrant", guest, names: None, words, is_measured: false, folder })
+    let (label, name, allocation) = (format!("wasm2c {}, reentrant", version.trim()), "wasm2c", "reentrant");
+    Ok(Target { label, name, allocation, guest, names: None, words, is_measured: false, compiler: None, folder })
 }
 
 /// The first three numbers of `1.0.41 (git~…)`.

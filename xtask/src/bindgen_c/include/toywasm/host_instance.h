@@ -1,1 +1,1 @@
-#include "exec.h"
+#include "type.h"

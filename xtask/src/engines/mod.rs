@@ -1,6 +1,7 @@
 //! `cargo xtask engines`: the crate `engines`, which is apart from the workspace, with the engines that can be built here.
 
 mod generated;
+mod rust;
 
 use crate::paths::Paths;
 use crate::run::{command, run};
@@ -48,6 +49,7 @@ pub(crate) fn engines(paths: &Paths, args: &EnginesArgs) -> Result<()> {
         run(guest.arg(paths.guests.join("engines").join("transcript.txt")))?;
         let by_c = features.iter().copied().chain(has("cc").then_some("wasm-c-api"));
         generated::all(paths, &by_c.collect::<Vec<_>>(), args.bench)?;
+        rust::all(paths, &features, args.bench)?;
     }
     probes
 }

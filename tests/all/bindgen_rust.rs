@@ -17,6 +17,7 @@ mod guest;
 mod hostile;
 mod names;
 mod oracle;
+mod random;
 mod shelf;
 #[rustfmt::skip]
 #[allow(unused_qualifications, reason = "generated")]

@@ -5,7 +5,8 @@ use super::hostile::{judged, spoil, val};
 use super::oracle::Oracle;
 use super::{ENGINES, Trial, derivation, guest, options, text};
 use crate::random::Xorshift;
-use lowlift::bindgen::{Allocation, Engine, Plan};
+use lowlift::bindgen::{Allocation, Engine, Options, Plan, generate};
+use lowlift::diagnostic::Code;
 use lowlift::witx::Derivation;
 use std::fmt::Write;
 use std::path::Path;
@@ -182,7 +183,7 @@ fn calls(wit: &str, derivation: &Derivation, random: &mut Xorshift) -> String {
 }
 
 /// Writes a world, and gives the text that runs it.
-fn written(folder: &Path, number: usize, random: &mut Xorshift) -> String {
+fn write_world(folder: &Path, number: usize, random: &mut Xorshift) -> String {
     let (wit, derivation) = world(random);
     let write = |name: String, text: &[u8]| std::fs::write(folder.join(name), text).expect("the folder is writable");
     write(format!("w{number}.wit"), wit.as_bytes());
@@ -212,7 +213,7 @@ fn written(folder: &Path, number: usize, random: &mut Xorshift) -> String {
 fn write(folder: &Path, seed: u64, worlds: usize) {
     std::fs::create_dir_all(folder).expect("the folder is writable");
     let mut random = Xorshift(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let index: String = (0..worlds).map(|number| written(folder, number, &mut random)).collect();
+    let index: String = (0..worlds).map(|number| write_world(folder, number, &mut random)).collect();
     std::fs::write(folder.join("random.rs"), format!("worlds! {{\n{index}}}\n")).expect("the folder is writable");
 }
 
@@ -230,11 +231,37 @@ fn made_up_worlds_have_calls_of_both_outcomes() {
     }
 }
 
+/// Writes Rust for all of the corpus of generated C, a folder for each engine and way to allocate; `corpus.rs` includes it.
+fn write_corpus(folder: &Path, seeds: u64) {
+    let all = crate::bindgen::corpus::all(seeds);
+    for engine in ENGINES {
+        for allocation in [Allocation::Reentrant, Allocation::Arena, Allocation::None] {
+            let folder = folder.join(format!("{}-{}", engine.name(), allocation.name()));
+            std::fs::create_dir_all(&folder).expect("the folder is writable");
+            let mut index = String::new();
+            for (number, derivation) in all.iter().enumerate() {
+                let options = Options { omit_refused: true, ..options(engine, allocation) };
+                let file = folder.join(format!("c{number}.rs"));
+                match generate(derivation, &options) {
+                    Ok(generated) => std::fs::write(&file, &generated.files[0].1).expect("the folder is writable"),
+                    Err(refused) => {
+                        assert_eq!(refused.code, Code::BindgenUnsupported);
+                        continue;
+                    }
+                }
+                writeln!(index, "mod c{number} {{ include!({file:?}); }}").expect("text");
+            }
+            std::fs::write(folder.join("corpus.rs"), index).expect("the folder is writable");
+        }
+    }
+}
+
 #[test]
 #[ignore = "for `cargo xtask bindgen-rust`"]
-fn written_for_a_program() {
+fn written() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let folder = std::env::var_os("LOWLIFT_BINDGEN_OUT").expect("LOWLIFT_BINDGEN_OUT is a folder");
-    let (seed, worlds) = (number("LOWLIFT_BINDGEN_SEED").unwrap_or(0), number("LOWLIFT_BINDGEN_WORLDS").unwrap_or(10));
-    write(Path::new(&folder), seed, worlds as usize);
+    let folder = std::env::var_os("LOWLIFT_BINDGEN_OUT").expect("`cargo xtask bindgen-rust` says where");
+    let (folder, seed) = (Path::new(&folder), number("LOWLIFT_BINDGEN_SEED").unwrap_or(0));
+    write(&folder.join("random"), seed, number("LOWLIFT_BINDGEN_WORLDS").unwrap_or(10) as usize);
+    write_corpus(&folder.join("corpus"), number("LOWLIFT_BINDGEN_SEEDS").unwrap_or(12));
 }

@@ -1,9 +1,11 @@
 //! Generated Rust: how it looks, and that it does what wasmtime's component model does with the same guest.
 
-mod arena;
 #[rustfmt::skip]
 #[allow(unused_qualifications, reason = "generated")]
 mod arena_wasmi;
+#[rustfmt::skip]
+#[allow(unused_qualifications, reason = "generated")]
+mod arena_wasmtime;
 mod engines;
 #[rustfmt::skip]
 #[allow(unused_qualifications, reason = "generated")]
@@ -15,12 +17,23 @@ mod guest;
 mod hostile;
 mod names;
 mod oracle;
+mod random;
+mod shelf;
+#[rustfmt::skip]
+#[allow(unused_qualifications, reason = "generated")]
+#[path = "../../fixtures/bindgen/rust/small_wasmi.rs"]
+mod small_wasmi;
+#[rustfmt::skip]
+#[allow(unused_qualifications, reason = "generated")]
+#[path = "../../fixtures/bindgen/rust/small_wasmtime.rs"]
+mod small_wasmtime;
 
 use crate::random::Xorshift;
 use crate::{golden, root};
 use engines::{Core, on_wasmi, on_wasmtime};
 use lowlift::bindgen::{Allocation, Engine, Language, Options, Plan, generate};
 use lowlift::diagnostic::Code;
+use lowlift::link::NameMap;
 use lowlift::wit::{Gates, Sources, WitFile, built_in, load, select_world};
 use lowlift::witx::{self, Derivation, Reading, Scope, derive, print};
 use oracle::Oracle;
@@ -65,10 +78,13 @@ fn generated_text_is_as_it_was() {
 }
 
 #[test]
-fn generated_text_of_an_arena_is_as_it_was() {
+fn generated_text_with_an_arena_and_other_names_is_as_it_was() {
     let small = derivation(&fixture("small.wit"), Some("small"));
-    let text = text(&small, &options(Engine::Wasmi, Allocation::Arena));
-    golden(&root("tests/all/bindgen_rust/arena_wasmi.rs"), &text);
+    for (engine, names) in [(Engine::Wasmi, NameMap::Cm32p2), (Engine::Wasmtime, NameMap::Short)] {
+        let options = Options { names: Some(names), ..options(engine, Allocation::Arena) };
+        let path = format!("tests/all/bindgen_rust/arena_{}.rs", engine.name());
+        golden(&root(&path), &text(&small, &options));
+    }
 }
 
 #[test]
@@ -208,5 +224,5 @@ fn memory_is_as_the_component_model_leaves_it() {
             trial.oracle.peek();
         }
     }
-    assert_eq!(calls, 21 * 12 * 2);
+    assert_eq!(calls, 24 * 12 * 2);
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bindgen_c;
+mod bindgen_rust;
 mod bless;
 mod client;
 mod engines;
@@ -53,6 +54,8 @@ enum Task {
     Reports,
     /// Have C compilers judge what `lowlift bindgen --lang c` writes; needs gcc or clang, and network for engine headers.
     BindgenC(bindgen_c::BindgenArgs),
+    /// Compile what `lowlift bindgen --lang rust` writes, and compare what it does with the component model.
+    BindgenRust(bindgen_rust::BindgenArgs),
     /// Run a guest of wasi:nn on WAMR through generated code; needs gcc, cmake, and network for both crates.
     WasiNn,
     /// Have the `wiggle` crate compile the WITX of WASI; needs network for that crate.
@@ -84,6 +87,7 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::Soak(args)) => soak::soak(&Paths::find()?, &args),
         Some(Task::Reports) => reports::reports(&Paths::find()?),
         Some(Task::BindgenC(args)) => bindgen_c::bindgen_c(&Paths::find()?, &args),
+        Some(Task::BindgenRust(args)) => bindgen_rust::bindgen_rust(&Paths::find()?, &args),
         Some(Task::WasiNn) => wasi_nn::wasi_nn(&Paths::find()?),
         Some(Task::Wiggle) => wiggle::wiggle(&Paths::find()?),
         Some(Task::NativeHello) => bench::native_hello(),

@@ -6,6 +6,9 @@ const WIDTH: usize = 100;
 /// Columns of the arguments of a call that stands on one line (`fn_call_width`).
 const ARGUMENTS: usize = 60;
 
+/// Columns of a name that is short (`short_array_element_width_threshold`).
+const SHORT: usize = 10;
+
 /// Lines at some depth.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -75,10 +78,10 @@ impl Lines {
         self.text.push_str(text);
     }
 
-    /// A constant, whose value stands on a line of its own where it does not fit.
+    /// A constant, whose value stands on a line of its own where that is enough.
     pub(super) fn assign(&mut self, left: &str, right: &str) {
         let line = format!("{left} {right}");
-        if self.fits(&line) {
+        if self.fits(&line) || !self.fits(&format!("    {right}")) {
             return self.line(line);
         }
         self.open(left);
@@ -196,7 +199,7 @@ impl Lines {
     pub(super) fn call(&mut self, head: &str, arguments: &[String], end: &str) {
         let joined = arguments.join(", ");
         let line = format!("{head}({joined}){end}");
-        if self.fits(&line) && joined.len() <= ARGUMENTS {
+        if arguments.is_empty() || self.fits(&line) && joined.len() <= ARGUMENTS {
             return self.line(line);
         }
         // What a call is assigned to may stand on a line of its own.
@@ -210,7 +213,20 @@ impl Lines {
             return;
         }
         self.open(format!("{head}("));
-        arguments.iter().for_each(|argument| self.line(format!("{argument},")));
+        // Short names fill lines.
+        let mut filled = String::new();
+        let is_short = |name: &String| name.len() <= SHORT && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let all_short = arguments.iter().all(is_short);
+        for argument in arguments {
+            let more = format!("{filled} {argument},");
+            if filled.is_empty() || (all_short && self.fits(more.trim_start())) {
+                filled = more;
+                continue;
+            }
+            self.line(filled.trim_start());
+            filled = format!("{argument},");
+        }
+        self.line(filled.trim_start());
         self.close(format!("){end}"));
     }
 

@@ -135,7 +135,7 @@ impl<'p, 'd> Guest<'_, 'p, 'd> {
 
     fn method(&mut self, export: &Export<'p, 'd>, post: Option<&str>) {
         let store = Param::of(format!("store: impl {}::AsContextMut", self.engine.name()));
-        let full = literal(&export.call.name);
+        let full = literal(&export.call.func.name);
         let (name, call) = (&export.name, export.call);
         let (FuncRole::Call { wit, params, result, .. }, Some(signature)) = (&call.func.role, &call.abi.signature)
         else {

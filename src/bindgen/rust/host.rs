@@ -136,7 +136,8 @@ impl<'p, 'd> Host<'_, 'p, 'd> {
         } else {
             params.extend(core_params(stub.abi));
         }
-        let full = literal(&format!("{}#{}", stub.name.module, stub.name.name));
+        // Faults name a function as its WIT does, whatever it is imported as.
+        let full = literal(&format!("{}#{}", stub.module.core_name, stub.func.name));
         let mut lines = std::mem::take(self.out);
         lines.closure("let stub", &params, &result, |lines| {
             *self.out = std::mem::take(lines);

@@ -172,6 +172,9 @@ impl<'p, 'd> Writer<'_, 'p, 'd> {
         let mut hosts = Vec::new();
         for (place, content) in self.contents(places) {
             let text = self.module(&place, &content);
+            if text.is_empty() {
+                continue;
+            }
             if !content.stubs.is_empty() {
                 hosts.push(place.clone());
             }

@@ -77,7 +77,7 @@ pub(super) fn loaded() -> Vec<Loaded> {
 }
 
 /// Everything, and of the made-up packages those of the first seeds.
-pub(super) fn all(seeds: u64) -> Vec<Derivation> {
+pub(crate) fn all(seeds: u64) -> Vec<Derivation> {
     let mut all: Vec<Derivation> = PACKAGES.iter().map(|package| built_in(package, None)).collect();
     all.push(built_in("wasi", None));
     all.push(built_in("wasi:cli@0.2.12", Some("command")));

@@ -2,7 +2,7 @@
 //!
 //! What needs a C compiler is `cargo xtask bindgen-c`, which has [`written`] write the sources that it compiles.
 
-mod corpus;
+pub(crate) mod corpus;
 mod lexer;
 mod names;
 

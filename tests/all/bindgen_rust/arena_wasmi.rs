@@ -40,7 +40,7 @@ pub fn initialize(
     mut store: impl wasmi::AsContextMut,
     instance: &wasmi::Instance,
 ) -> Result<(), Trap> {
-    let function = abi::optional::<(), ()>(store.as_context_mut(), instance, "_initialize")?;
+    let function = abi::optional::<(), ()>(store.as_context_mut(), instance, "cm32p2_initialize")?;
     match function {
         Some(function) => Ok(function.call(store.as_context_mut(), ())?),
         None => Ok(()),
@@ -411,7 +411,7 @@ pub mod test {
                     let result = get(data).reader_new(a0)?;
                     guest.flat(&result)
                 };
-                linker.func_wrap("test:small/shelf@0.1.0", "[constructor]reader", stub)?;
+                linker.func_wrap("cm32p2|test:small/shelf@0.1", "[constructor]reader", stub)?;
                 let stub =
                     move |mut caller: wasmi::Caller<'_, T>, p0: i32, p1: i32| -> Result<(), Trap> {
                         let mut guest = abi::Guest::with_memory(
@@ -426,7 +426,7 @@ pub mod test {
                         let result = get(data).reader_next(a0)?;
                         guest.result(p1, &result)
                     };
-                linker.func_wrap("test:small/shelf@0.1.0", "[method]reader.next", stub)?;
+                linker.func_wrap("cm32p2|test:small/shelf@0.1", "[method]reader.next", stub)?;
                 let stub = move |mut caller: wasmi::Caller<'_, T>,
                                  p0: i32,
                                  p1: i32,
@@ -451,7 +451,7 @@ pub mod test {
                     *get(guest.data()).arena() = arena;
                     Ok(())
                 };
-                linker.func_wrap("test:small/shelf@0.1.0", "find", stub)?;
+                linker.func_wrap("cm32p2|test:small/shelf@0.1", "find", stub)?;
                 let stub = move |mut caller: wasmi::Caller<'_, T>,
                                  p0: i32,
                                  p1: i32,
@@ -470,12 +470,12 @@ pub mod test {
                     let result = get(data).lend(a0, a1)?;
                     guest.flat(&result)
                 };
-                linker.func_wrap("test:small/shelf@0.1.0", "lend", stub)?;
+                linker.func_wrap("cm32p2|test:small/shelf@0.1", "lend", stub)?;
                 let stub = move |mut caller: wasmi::Caller<'_, T>, p0: i32| -> Result<(), Trap> {
                     let host = get(caller.data_mut());
                     host.reader_drop(Reader(p0 as u32))
                 };
-                linker.func_wrap("test:small/shelf@0.1.0", "[resource-drop]reader", stub)?;
+                linker.func_wrap("cm32p2|test:small/shelf@0.1", "reader_drop", stub)?;
                 Ok(())
             }
         }
@@ -522,8 +522,8 @@ pub mod exports {
             instance: &wasmi::Instance,
         ) -> Result<Self, Trap> {
             let support = abi::Support::of(store.as_context_mut(), instance)?;
-            let fill = abi::required(store.as_context_mut(), instance, "fill")?;
-            let fill_post = abi::optional(store.as_context_mut(), instance, "cabi_post_fill")?;
+            let fill = abi::required(store.as_context_mut(), instance, "cm32p2||fill")?;
+            let fill_post = abi::optional(store.as_context_mut(), instance, "cm32p2||fill_post")?;
             Ok(Self {
                 support,
                 fill,
@@ -591,8 +591,8 @@ mod abi {
     pub use wasmi::AsContextMut;
     use wasmi::{Caller, Extern, Instance, Memory, TypedFunc};
 
-    const MEMORY: &str = "memory";
-    const REALLOC: &str = "cabi_realloc";
+    const MEMORY: &str = "cm32p2_memory";
+    const REALLOC: &str = "cm32p2_realloc";
 
     /// What ends a call: a [`Fault`] of the guest, a trap inside it, or an error of the host's own.
     pub type Trap = wasmi::Error;

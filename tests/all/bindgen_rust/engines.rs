@@ -74,6 +74,9 @@ macro_rules! engine {
                     sixteen(a: Eight, b: Other) -> (Eight, Other) = (a, b);
                     seventeen(a: Eight, b: Third, c: &str) -> (Eight, Third, String) = (a, b, c.to_owned());
                     large(a: Large) -> Large = a;
+                    fixed(a: [u16; 3], b: [String; 2]) -> ([u16; 3], [String; 2]) = (a, b);
+                    fixed_far(a: [[Point; 2]; 5]) -> [[Point; 2]; 5] = a;
+                    mapped(a: Vec<(String, Shape)>) -> Vec<(String, Shape)> = a;
                 }
             }
 
@@ -229,6 +232,12 @@ macro_rules! engine {
                     assert_eq!(given, (eight, third, "text".to_owned()));
                     let large = bindings::Tuple14(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, u64::MAX);
                     assert_eq!(api.large(&mut *store, large).expect("no trap"), large);
+                    let fixed = ([1, 2, u16::MAX], ["x".to_owned(), String::new()]);
+                    assert_eq!(api.fixed(&mut *store, fixed.0, &fixed.1).expect("no trap"), fixed);
+                    let far = [points; 5];
+                    assert_eq!(api.fixed_far(&mut *store, far).expect("no trap"), far);
+                    let pairs = shapes.map(|shape| ("key".to_owned(), shape));
+                    assert_eq!(api.mapped(&mut *store, &pairs).expect("no trap"), pairs);
                     let err = (Err("e".to_owned()), Some(1.0));
                     assert_eq!(api.joined(&mut *store, &err.0, err.1).expect("no trap"), err);
                 }

@@ -10,7 +10,7 @@ pub const SOURCE: &str = "test:every/every@1.2.3";
 
 /// SHA-256 of the names, signatures and layouts, in hexadecimal.
 #[allow(dead_code, unreachable_pub, reason = "generated")]
-pub const ABI_HASH: &str = "ad77b885fc03cf40aeeb2d739619a8723dd9d815f914bc59d0bd00cf6ad27a34";
+pub const ABI_HASH: &str = "0bacc4a50594f4e78ce6bb3c2d0701fb6e1ed0cd1d211ac34d776f5a95d0f52e";
 
 /// Adds the functions of all interfaces to a linker. `get` finds in the store's data what implements them.
 ///
@@ -991,6 +991,25 @@ pub mod test {
                     abi::Tuple14<u8, u16, u8, u16, u8, u16, u8, u16, u8, u16, u8, u16, u8, u64>,
                     Trap,
                 >;
+
+                /// `fixed: func(a: list<u16, 3>, b: list<string, 2>) -> tuple<list<u16, 3>, list<string, 2>>`
+                fn fixed(
+                    &mut self,
+                    a: [u16; 3],
+                    b: [String; 2],
+                ) -> Result<([u16; 3], [String; 2]), Trap>;
+
+                /// `fixed-far: func(a: list<list<point, 2>, 5>) -> list<list<point, 2>, 5>`
+                fn fixed_far(
+                    &mut self,
+                    a: [[test::every::types::Point; 2]; 5],
+                ) -> Result<[[test::every::types::Point; 2]; 5], Trap>;
+
+                /// `mapped: func(a: map<string, shape>) -> map<string, shape>`
+                fn mapped(
+                    &mut self,
+                    a: Vec<(String, test::every::types::Shape)>,
+                ) -> Result<Vec<(String, test::every::types::Shape)>, Trap>;
             }
 
             // The parameters of `seventeen` lie in memory.
@@ -998,6 +1017,11 @@ pub mod test {
                 0 => (u32, u32, u32, u32, u32, u32, u32, u32),
                 32 => (u8, u32, u32, u32, u32, u32, u32, u32),
                 64 => String,
+            }
+
+            // The parameters of `fixed_far` lie in memory.
+            abi::record! { abi, 160 / 8;
+                0 => [[test::every::types::Point; 2]; 5],
             }
 
             /// Adds the functions to a linker. `get` finds in the store's data what implements the trait.
@@ -1477,6 +1501,62 @@ pub mod test {
                     guest.result(p14, &result)
                 };
                 linker.func_wrap("test:every/api@1.2.3", "large", stub)?;
+                let stub = move |mut caller: wasmi::Caller<'_, T>,
+                                 p0: i32,
+                                 p1: i32,
+                                 p2: i32,
+                                 p3: i32,
+                                 p4: i32,
+                                 p5: i32,
+                                 p6: i32,
+                                 p7: i32|
+                      -> Result<(), Trap> {
+                    let mut guest =
+                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#fixed")?;
+                    let (m, data) = guest.split();
+                    let mut s = abi::Slots::default();
+                    s.put(p0);
+                    s.put(p1);
+                    s.put(p2);
+                    s.put(p3);
+                    s.put(p4);
+                    s.put(p5);
+                    s.put(p6);
+                    s.rewind();
+                    let a0 = abi::Flat::lift(&m, &mut s)?;
+                    let a1 = abi::Flat::lift(&m, &mut s)?;
+                    let result = get(data).fixed(a0, a1)?;
+                    guest.result(p7, &result)
+                };
+                linker.func_wrap("test:every/api@1.2.3", "fixed", stub)?;
+                let stub =
+                    move |mut caller: wasmi::Caller<'_, T>, p0: i32, p1: i32| -> Result<(), Trap> {
+                        let mut guest =
+                            abi::Guest::with_memory(&mut caller, "test:every/api@1.2.3#fixed-far")?;
+                        let (m, data) = guest.split();
+                        let at = m.place(p0, 8, 160)?;
+                        let a0 = abi::Value::load(&m, at)?;
+                        let result = get(data).fixed_far(a0)?;
+                        guest.result(p1, &result)
+                    };
+                linker.func_wrap("test:every/api@1.2.3", "fixed-far", stub)?;
+                let stub = move |mut caller: wasmi::Caller<'_, T>,
+                                 p0: i32,
+                                 p1: i32,
+                                 p2: i32|
+                      -> Result<(), Trap> {
+                    let mut guest =
+                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#mapped")?;
+                    let (m, data) = guest.split();
+                    let mut s = abi::Slots::default();
+                    s.put(p0);
+                    s.put(p1);
+                    s.rewind();
+                    let a0 = abi::Flat::lift(&m, &mut s)?;
+                    let result = get(data).mapped(a0)?;
+                    guest.result(p2, &result)
+                };
+                linker.func_wrap("test:every/api@1.2.3", "mapped", stub)?;
                 Ok(())
             }
         }
@@ -1945,6 +2025,12 @@ pub mod exports {
                         i32,
                     >,
                     large_post: Option<wasmi::TypedFunc<(i32,), ()>>,
+                    fixed: wasmi::TypedFunc<(i32, i32, i32, i32, i32, i32, i32), i32>,
+                    fixed_post: Option<wasmi::TypedFunc<(i32,), ()>>,
+                    fixed_far: wasmi::TypedFunc<(i32,), i32>,
+                    fixed_far_post: Option<wasmi::TypedFunc<(i32,), ()>>,
+                    mapped: wasmi::TypedFunc<(i32, i32), i32>,
+                    mapped_post: Option<wasmi::TypedFunc<(i32,), ()>>,
                 }
 
                 impl Guest {
@@ -2168,6 +2254,36 @@ pub mod exports {
                             instance,
                             "cabi_post_test:every/api@1.2.3#large",
                         )?;
+                        let fixed = abi::required(
+                            store.as_context_mut(),
+                            instance,
+                            "test:every/api@1.2.3#fixed",
+                        )?;
+                        let fixed_post = abi::optional(
+                            store.as_context_mut(),
+                            instance,
+                            "cabi_post_test:every/api@1.2.3#fixed",
+                        )?;
+                        let fixed_far = abi::required(
+                            store.as_context_mut(),
+                            instance,
+                            "test:every/api@1.2.3#fixed-far",
+                        )?;
+                        let fixed_far_post = abi::optional(
+                            store.as_context_mut(),
+                            instance,
+                            "cabi_post_test:every/api@1.2.3#fixed-far",
+                        )?;
+                        let mapped = abi::required(
+                            store.as_context_mut(),
+                            instance,
+                            "test:every/api@1.2.3#mapped",
+                        )?;
+                        let mapped_post = abi::optional(
+                            store.as_context_mut(),
+                            instance,
+                            "cabi_post_test:every/api@1.2.3#mapped",
+                        )?;
                         Ok(Self {
                             support,
                             nothing,
@@ -2212,6 +2328,12 @@ pub mod exports {
                             seventeen_post,
                             large,
                             large_post,
+                            fixed,
+                            fixed_post,
+                            fixed_far,
+                            fixed_far_post,
+                            mapped,
+                            mapped_post,
                         })
                     }
 
@@ -2713,6 +2835,68 @@ pub mod exports {
                         guest.post(&self.large_post, (value,))?;
                         Ok(result)
                     }
+
+                    /// `fixed: func(a: list<u16, 3>, b: list<string, 2>) -> tuple<list<u16, 3>, list<string, 2>>`
+                    pub fn fixed(
+                        &self,
+                        store: impl wasmi::AsContextMut,
+                        a: [u16; 3],
+                        b: &[String; 2],
+                    ) -> Result<([u16; 3], [String; 2]), Trap> {
+                        let mut guest =
+                            abi::Guest::of(&self.support, store, "test:every/api@1.2.3#fixed");
+                        let mut s = abi::Slots::default();
+                        abi::Flat::lower(&a, &mut guest, &mut s)?;
+                        abi::Flat::lower(b, &mut guest, &mut s)?;
+                        s.rewind();
+                        let params = (
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                        );
+                        let value = guest.call(&self.fixed, params)?;
+                        let result = guest.reader().value(value)?;
+                        guest.post(&self.fixed_post, (value,))?;
+                        Ok(result)
+                    }
+
+                    /// `fixed-far: func(a: list<list<point, 2>, 5>) -> list<list<point, 2>, 5>`
+                    pub fn fixed_far(
+                        &self,
+                        store: impl wasmi::AsContextMut,
+                        a: [[test::every::types::Point; 2]; 5],
+                    ) -> Result<[[test::every::types::Point; 2]; 5], Trap> {
+                        let mut guest =
+                            abi::Guest::of(&self.support, store, "test:every/api@1.2.3#fixed-far");
+                        let at = guest.alloc(8, 160)?;
+                        abi::Value::store(&a, &mut guest, at)?;
+                        let value = guest.call(&self.fixed_far, (at as i32,))?;
+                        let result = guest.reader().value(value)?;
+                        guest.post(&self.fixed_far_post, (value,))?;
+                        Ok(result)
+                    }
+
+                    /// `mapped: func(a: map<string, shape>) -> map<string, shape>`
+                    pub fn mapped(
+                        &self,
+                        store: impl wasmi::AsContextMut,
+                        a: &[(String, test::every::types::Shape)],
+                    ) -> Result<Vec<(String, test::every::types::Shape)>, Trap>
+                    {
+                        let mut guest =
+                            abi::Guest::of(&self.support, store, "test:every/api@1.2.3#mapped");
+                        let mut s = abi::Slots::default();
+                        guest.lower_list(a, &mut s)?;
+                        s.rewind();
+                        let value = guest.call(&self.mapped, (s.take(), s.take()))?;
+                        let result = guest.reader().value(value)?;
+                        guest.post(&self.mapped_post, (value,))?;
+                        Ok(result)
+                    }
                 }
 
                 // The parameters of `seventeen` lie in memory.
@@ -2720,6 +2904,11 @@ pub mod exports {
                     0 => (u32, u32, u32, u32, u32, u32, u32, u32),
                     32 => (u8, u32, u32, u32, u32, u32, u32, u32),
                     64 => String,
+                }
+
+                // The parameters of `fixed_far` lie in memory.
+                abi::record! { abi, 160 / 8;
+                    0 => [[test::every::types::Point; 2]; 5],
                 }
             }
         }
@@ -2752,6 +2941,12 @@ abi::layouts! { abi;
     32 / 4 => (u8, u32, u32, u32, u32, u32, u32, u32),
     72 / 4 => ((u32, u32, u32, u32, u32, u32, u32, u32), (u8, u32, u32, u32, u32, u32, u32, u32), abi::String),
     40 / 8 => abi::Tuple14<u8, u16, u8, u16, u8, u16, u8, u16, u8, u16, u8, u16, u8, u64>,
+    6 / 2 => [u16; 3],
+    16 / 4 => [abi::String; 2],
+    24 / 4 => ([u16; 3], [abi::String; 2]),
+    32 / 8 => [test::every::types::Point; 2],
+    160 / 8 => [[test::every::types::Point; 2]; 5],
+    8 / 4 => abi::Vec<(abi::String, test::every::types::Shape)>,
     4 / 4 => every_every_made_here::Made,
     4 / 4 => every_every_made_here::MadeBorrow,
 }

@@ -10,7 +10,7 @@ pub const SOURCE: &str = "test:every/every@1.2.3";
 
 /// SHA-256 of the names, signatures and layouts, in hexadecimal.
 #[allow(dead_code, unreachable_pub, reason = "generated")]
-pub const ABI_HASH: &str = "ad77b885fc03cf40aeeb2d739619a8723dd9d815f914bc59d0bd00cf6ad27a34";
+pub const ABI_HASH: &str = "0bacc4a50594f4e78ce6bb3c2d0701fb6e1ed0cd1d211ac34d776f5a95d0f52e";
 
 /// Adds the functions of all interfaces to a linker. `get` finds in the store's data what implements them.
 ///
@@ -994,6 +994,25 @@ pub mod test {
                     abi::Tuple14<u8, u16, u8, u16, u8, u16, u8, u16, u8, u16, u8, u16, u8, u64>,
                     Trap,
                 >;
+
+                /// `fixed: func(a: list<u16, 3>, b: list<string, 2>) -> tuple<list<u16, 3>, list<string, 2>>`
+                fn fixed(
+                    &mut self,
+                    a: [u16; 3],
+                    b: [String; 2],
+                ) -> Result<([u16; 3], [String; 2]), Trap>;
+
+                /// `fixed-far: func(a: list<list<point, 2>, 5>) -> list<list<point, 2>, 5>`
+                fn fixed_far(
+                    &mut self,
+                    a: [[test::every::types::Point; 2]; 5],
+                ) -> Result<[[test::every::types::Point; 2]; 5], Trap>;
+
+                /// `mapped: func(a: map<string, shape>) -> map<string, shape>`
+                fn mapped(
+                    &mut self,
+                    a: Vec<(String, test::every::types::Shape)>,
+                ) -> Result<Vec<(String, test::every::types::Shape)>, Trap>;
             }
 
             // The parameters of `seventeen` lie in memory.
@@ -1001,6 +1020,11 @@ pub mod test {
                 0 => (u32, u32, u32, u32, u32, u32, u32, u32),
                 32 => (u8, u32, u32, u32, u32, u32, u32, u32),
                 64 => String,
+            }
+
+            // The parameters of `fixed_far` lie in memory.
+            abi::record! { abi, 160 / 8;
+                0 => [[test::every::types::Point; 2]; 5],
             }
 
             /// Adds the functions to a linker. `get` finds in the store's data what implements the trait.
@@ -1463,6 +1487,64 @@ pub mod test {
                     guest.result(p14, &result)
                 };
                 linker.func_wrap("test:every/api@1.2.3", "large", stub)?;
+                let stub = move |mut caller: wasmtime::Caller<'_, T>,
+                                 p0: i32,
+                                 p1: i32,
+                                 p2: i32,
+                                 p3: i32,
+                                 p4: i32,
+                                 p5: i32,
+                                 p6: i32,
+                                 p7: i32|
+                      -> Result<(), Trap> {
+                    let mut guest =
+                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#fixed")?;
+                    let (m, data) = guest.split();
+                    let mut s = abi::Slots::default();
+                    s.put(p0);
+                    s.put(p1);
+                    s.put(p2);
+                    s.put(p3);
+                    s.put(p4);
+                    s.put(p5);
+                    s.put(p6);
+                    s.rewind();
+                    let a0 = abi::Flat::lift(&m, &mut s)?;
+                    let a1 = abi::Flat::lift(&m, &mut s)?;
+                    let result = get(data).fixed(a0, a1)?;
+                    guest.result(p7, &result)
+                };
+                linker.func_wrap("test:every/api@1.2.3", "fixed", stub)?;
+                let stub = move |mut caller: wasmtime::Caller<'_, T>,
+                                 p0: i32,
+                                 p1: i32|
+                      -> Result<(), Trap> {
+                    let mut guest =
+                        abi::Guest::with_memory(&mut caller, "test:every/api@1.2.3#fixed-far")?;
+                    let (m, data) = guest.split();
+                    let at = m.place(p0, 8, 160)?;
+                    let a0 = abi::Value::load(&m, at)?;
+                    let result = get(data).fixed_far(a0)?;
+                    guest.result(p1, &result)
+                };
+                linker.func_wrap("test:every/api@1.2.3", "fixed-far", stub)?;
+                let stub = move |mut caller: wasmtime::Caller<'_, T>,
+                                 p0: i32,
+                                 p1: i32,
+                                 p2: i32|
+                      -> Result<(), Trap> {
+                    let mut guest =
+                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#mapped")?;
+                    let (m, data) = guest.split();
+                    let mut s = abi::Slots::default();
+                    s.put(p0);
+                    s.put(p1);
+                    s.rewind();
+                    let a0 = abi::Flat::lift(&m, &mut s)?;
+                    let result = get(data).mapped(a0)?;
+                    guest.result(p2, &result)
+                };
+                linker.func_wrap("test:every/api@1.2.3", "mapped", stub)?;
                 Ok(())
             }
         }
@@ -1935,6 +2017,12 @@ pub mod exports {
                         i32,
                     >,
                     large_post: Option<wasmtime::TypedFunc<(i32,), ()>>,
+                    fixed: wasmtime::TypedFunc<(i32, i32, i32, i32, i32, i32, i32), i32>,
+                    fixed_post: Option<wasmtime::TypedFunc<(i32,), ()>>,
+                    fixed_far: wasmtime::TypedFunc<(i32,), i32>,
+                    fixed_far_post: Option<wasmtime::TypedFunc<(i32,), ()>>,
+                    mapped: wasmtime::TypedFunc<(i32, i32), i32>,
+                    mapped_post: Option<wasmtime::TypedFunc<(i32,), ()>>,
                 }
 
                 impl Guest {
@@ -2158,6 +2246,36 @@ pub mod exports {
                             instance,
                             "cabi_post_test:every/api@1.2.3#large",
                         )?;
+                        let fixed = abi::required(
+                            store.as_context_mut(),
+                            instance,
+                            "test:every/api@1.2.3#fixed",
+                        )?;
+                        let fixed_post = abi::optional(
+                            store.as_context_mut(),
+                            instance,
+                            "cabi_post_test:every/api@1.2.3#fixed",
+                        )?;
+                        let fixed_far = abi::required(
+                            store.as_context_mut(),
+                            instance,
+                            "test:every/api@1.2.3#fixed-far",
+                        )?;
+                        let fixed_far_post = abi::optional(
+                            store.as_context_mut(),
+                            instance,
+                            "cabi_post_test:every/api@1.2.3#fixed-far",
+                        )?;
+                        let mapped = abi::required(
+                            store.as_context_mut(),
+                            instance,
+                            "test:every/api@1.2.3#mapped",
+                        )?;
+                        let mapped_post = abi::optional(
+                            store.as_context_mut(),
+                            instance,
+                            "cabi_post_test:every/api@1.2.3#mapped",
+                        )?;
                         Ok(Self {
                             support,
                             nothing,
@@ -2202,6 +2320,12 @@ pub mod exports {
                             seventeen_post,
                             large,
                             large_post,
+                            fixed,
+                            fixed_post,
+                            fixed_far,
+                            fixed_far_post,
+                            mapped,
+                            mapped_post,
                         })
                     }
 
@@ -2703,6 +2827,68 @@ pub mod exports {
                         guest.post(&self.large_post, (value,))?;
                         Ok(result)
                     }
+
+                    /// `fixed: func(a: list<u16, 3>, b: list<string, 2>) -> tuple<list<u16, 3>, list<string, 2>>`
+                    pub fn fixed(
+                        &self,
+                        store: impl wasmtime::AsContextMut,
+                        a: [u16; 3],
+                        b: &[String; 2],
+                    ) -> Result<([u16; 3], [String; 2]), Trap> {
+                        let mut guest =
+                            abi::Guest::of(&self.support, store, "test:every/api@1.2.3#fixed");
+                        let mut s = abi::Slots::default();
+                        abi::Flat::lower(&a, &mut guest, &mut s)?;
+                        abi::Flat::lower(b, &mut guest, &mut s)?;
+                        s.rewind();
+                        let params = (
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                            s.take(),
+                        );
+                        let value = guest.call(&self.fixed, params)?;
+                        let result = guest.reader().value(value)?;
+                        guest.post(&self.fixed_post, (value,))?;
+                        Ok(result)
+                    }
+
+                    /// `fixed-far: func(a: list<list<point, 2>, 5>) -> list<list<point, 2>, 5>`
+                    pub fn fixed_far(
+                        &self,
+                        store: impl wasmtime::AsContextMut,
+                        a: [[test::every::types::Point; 2]; 5],
+                    ) -> Result<[[test::every::types::Point; 2]; 5], Trap> {
+                        let mut guest =
+                            abi::Guest::of(&self.support, store, "test:every/api@1.2.3#fixed-far");
+                        let at = guest.alloc(8, 160)?;
+                        abi::Value::store(&a, &mut guest, at)?;
+                        let value = guest.call(&self.fixed_far, (at as i32,))?;
+                        let result = guest.reader().value(value)?;
+                        guest.post(&self.fixed_far_post, (value,))?;
+                        Ok(result)
+                    }
+
+                    /// `mapped: func(a: map<string, shape>) -> map<string, shape>`
+                    pub fn mapped(
+                        &self,
+                        store: impl wasmtime::AsContextMut,
+                        a: &[(String, test::every::types::Shape)],
+                    ) -> Result<Vec<(String, test::every::types::Shape)>, Trap>
+                    {
+                        let mut guest =
+                            abi::Guest::of(&self.support, store, "test:every/api@1.2.3#mapped");
+                        let mut s = abi::Slots::default();
+                        guest.lower_list(a, &mut s)?;
+                        s.rewind();
+                        let value = guest.call(&self.mapped, (s.take(), s.take()))?;
+                        let result = guest.reader().value(value)?;
+                        guest.post(&self.mapped_post, (value,))?;
+                        Ok(result)
+                    }
                 }
 
                 // The parameters of `seventeen` lie in memory.
@@ -2710,6 +2896,11 @@ pub mod exports {
                     0 => (u32, u32, u32, u32, u32, u32, u32, u32),
                     32 => (u8, u32, u32, u32, u32, u32, u32, u32),
                     64 => String,
+                }
+
+                // The parameters of `fixed_far` lie in memory.
+                abi::record! { abi, 160 / 8;
+                    0 => [[test::every::types::Point; 2]; 5],
                 }
             }
         }
@@ -2742,6 +2933,12 @@ abi::layouts! { abi;
     32 / 4 => (u8, u32, u32, u32, u32, u32, u32, u32),
     72 / 4 => ((u32, u32, u32, u32, u32, u32, u32, u32), (u8, u32, u32, u32, u32, u32, u32, u32), abi::String),
     40 / 8 => abi::Tuple14<u8, u16, u8, u16, u8, u16, u8, u16, u8, u16, u8, u16, u8, u64>,
+    6 / 2 => [u16; 3],
+    16 / 4 => [abi::String; 2],
+    24 / 4 => ([u16; 3], [abi::String; 2]),
+    32 / 8 => [test::every::types::Point; 2],
+    160 / 8 => [[test::every::types::Point; 2]; 5],
+    8 / 4 => abi::Vec<(abi::String, test::every::types::Shape)>,
     4 / 4 => every_every_made_here::Made,
     4 / 4 => every_every_made_here::MadeBorrow,
 }

@@ -32,7 +32,7 @@ const WORDS: [u32; 20] = [
     0xffff_fff8,
 ];
 
-fn spoil(random: &mut Xorshift, words: &mut [u64], image: &mut [u8]) {
+pub(super) fn spoil(random: &mut Xorshift, words: &mut [u64], image: &mut [u8]) {
     for _ in 0..=random.below(2) {
         let word = WORDS[random.below(WORDS.len())];
         match random.below(4) {
@@ -51,7 +51,7 @@ fn spoil(random: &mut Xorshift, words: &mut [u64], image: &mut [u8]) {
     }
 }
 
-fn val(core: abi::Core, word: u64) -> Val {
+pub(super) fn val(core: abi::Core, word: u64) -> Val {
     match core {
         abi::Core::I32 => Val::U32(word as u32),
         abi::Core::I64 => Val::U64(word),
@@ -61,7 +61,7 @@ fn val(core: abi::Core, word: u64) -> Val {
 }
 
 /// What the component model makes of it: whether it trapped, else the memory.
-fn judged(mut oracle: Running, name: &str, args: &[Val], image: &[u8], mode: u32) -> Option<Vec<u8>> {
+pub(super) fn judged(mut oracle: Running, name: &str, args: &[Val], image: &[u8], mode: u32) -> Option<Vec<u8>> {
     for (i, word) in image.chunks(4).enumerate() {
         let mut bytes = [0; 4];
         bytes[..word.len()].copy_from_slice(word);

@@ -5,7 +5,7 @@ use crate::random::Xorshift;
 use lowlift::bindgen::Plan;
 use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{Component, Func, Instance, Linker, Resource, ResourceAny, ResourceType, Type, Val};
-use wasmtime::{Engine, Store, StoreContextMut};
+use wasmtime::{Config, Engine, Store, StoreContextMut};
 
 /// The host's resource.
 struct Thing;
@@ -35,7 +35,9 @@ impl Oracle {
         wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).expect("embeds");
         let encoder = wit_component::ComponentEncoder::default().validate(true).module(&module).expect("a module");
         let wasm = { encoder }.encode().unwrap_or_else(|e| panic!("{e:?}"));
-        let engine = Engine::default();
+        let mut config = Config::new();
+        config.wasm_component_model_map(true).wasm_component_model_fixed_length_lists(true);
+        let engine = Engine::new(&config).expect("a configuration");
         let component = Component::from_binary(&engine, &wasm).expect("a component");
         let mut linker = Linker::<Things>::new(&engine);
         host(&mut linker, plan).expect("links");
@@ -156,6 +158,12 @@ fn value(ty: &Type, random: &mut Xorshift) -> Val {
         Type::Char => Val::Char(letter(random)),
         Type::String => Val::String((0..few * 3).map(|_| letter(random)).collect()),
         Type::List(list) => Val::List((0..few).map(|_| value(&list.ty(), random)).collect()),
+        Type::FixedLengthList(list) => {
+            Val::FixedLengthList((0..list.len()).map(|_| value(&list.ty(), random)).collect())
+        }
+        Type::Map(map) => {
+            Val::Map((0..few).map(|_| (value(&map.key(), random), value(&map.value(), random))).collect())
+        }
         Type::Record(record) => {
             Val::Record(record.fields().map(|f| (f.name.to_owned(), value(&f.ty, random))).collect())
         }

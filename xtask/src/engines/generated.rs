@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 pub(super) const FLAGS: [&str; 7] = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
 
 /// Parts of the guest; see `fixtures/guests/engines/main.c`.
-const PARTS: [std::ops::RangeInclusive<u32>; 2] = [0..=6, 10..=31];
+pub(super) const PARTS: [std::ops::RangeInclusive<u32>; 2] = [0..=6, 10..=31];
 
 /// What is compiled for an engine.
 pub(super) struct Target<'a> {

@@ -2,6 +2,7 @@
 
 mod from_source;
 mod generated;
+mod rust;
 mod wasm2c;
 
 use crate::paths::Paths;
@@ -59,6 +60,7 @@ pub(crate) fn engines(paths: &Paths, args: &EnginesArgs) -> Result<()> {
         let by_c = features.iter().copied().chain(has("cc").then_some("wasm-c-api"));
         let by_c = by_c.chain(wasm2c::is_there(&args.wabt).then_some("wasm2c"));
         generated::all(paths, &by_c.collect::<Vec<_>>(), &built, args)?;
+        rust::all(paths, &features, args.bench)?;
     }
     probes
 }

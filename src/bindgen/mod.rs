@@ -10,6 +10,7 @@ mod rust;
 
 pub use plan::{Call, MAX_ON_STACK, Plan, Refused, Stub, Support};
 
+pub use crate::abi::Allocation;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::NameMap;
 use crate::witx::Derivation;
@@ -63,28 +64,6 @@ impl Engine {
         match self {
             Engine::Wasmi | Engine::Wasmtime => Language::Rust,
             _ => Language::C,
-        }
-    }
-}
-
-/// How results that are lists or strings get their place in the guest's memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Allocation {
-    /// The host calls the guest's realloc while the guest waits.
-    Reentrant,
-    /// The host writes into a region that the guest named beforehand.
-    Arena,
-    /// There is none: functions that need it are refused.
-    None,
-}
-
-impl Allocation {
-    /// The word for it on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Allocation::Reentrant => "reentrant",
-            Allocation::Arena => "arena",
-            Allocation::None => "none",
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Everything that is judged of one input.
 
+use super::allocation::{places, reentrancy};
 use super::budget::Budget;
 use super::compare::{check, used};
 use super::component::{boundary, own};
-use super::engine::{adapter, engine, reentrancy};
+use super::engine::{adapter, engine};
 use super::exports::post_returns;
 use super::finding::{Checked, Finding};
 use super::start::start;
 use super::target::Target;
 use super::types::types;
-use crate::abi::Names;
+use crate::abi::{Allocation, Names};
 use crate::adapt::{Survey, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::View;
@@ -25,6 +26,8 @@ pub struct Host<'h> {
     pub profile: Option<&'h Profile>,
     /// What there is room for.
     pub budget: Budget,
+    /// Where the host puts lists and strings.
+    pub allocation: Allocation,
 }
 
 /// Judges a core module. `own` is the world of the module itself, where it is known: it says what the module takes its types
@@ -32,15 +35,20 @@ pub struct Host<'h> {
 pub fn module(wasm: &[u8], host: &Host<'_>, own: Option<&Target>) -> Result<(Checked, Survey)> {
     let survey = survey(wasm)?;
     let mut checked = match host.target {
-        Some(target) => check(&survey, target),
+        Some(target) => check(&survey, target, host.allocation),
         None => Checked {
             imports: survey.imports.len(),
             exports: survey.exports.len(),
             findings: post_returns(&survey, Names::default()),
         },
     };
-    if let (Some(profile), Some(target)) = (host.profile, host.target.or(own)) {
-        checked.findings.extend(reentrancy(&used(&survey, target), profile));
+    if let Some(known) = host.target.or(own) {
+        let used = used(&survey, known);
+        checked.findings.extend(match (host.allocation, host.profile) {
+            (Allocation::Reentrant, Some(profile)) => reentrancy(&used, profile),
+            (Allocation::Reentrant, None) => Vec::new(),
+            (allocation, _) => places(&survey, &used, known, allocation),
+        });
     }
     checked.findings.extend(types_of(own, host.target));
     checked.findings.extend(core(wasm, host)?);

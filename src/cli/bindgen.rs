@@ -75,13 +75,23 @@ enum EngineArg {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AllocationArg {
+pub(super) enum AllocationArg {
     /// The host calls the guest's realloc while the guest waits.
     Reentrant,
     /// The host writes into a region that the guest named beforehand.
     Arena,
     /// Functions that need it are refused.
     None,
+}
+
+impl From<AllocationArg> for Allocation {
+    fn from(arg: AllocationArg) -> Allocation {
+        match arg {
+            AllocationArg::Reentrant => Allocation::Reentrant,
+            AllocationArg::Arena => Allocation::Arena,
+            AllocationArg::None => Allocation::None,
+        }
+    }
 }
 
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
@@ -150,11 +160,7 @@ fn options(args: &Args) -> Result<Options> {
             EngineArg::Wasmi => Engine::Wasmi,
             EngineArg::Wasmtime => Engine::Wasmtime,
         },
-        allocation: match args.alloc {
-            AllocationArg::Reentrant => Allocation::Reentrant,
-            AllocationArg::Arena => Allocation::Arena,
-            AllocationArg::None => Allocation::None,
-        },
+        allocation: args.alloc.into(),
         names,
         prefix: args.prefix.clone(),
         omit_refused: args.omit_refused,

@@ -193,6 +193,7 @@ codes! {
     BaselineInvalid = "LL0434", "a baseline that cannot be read",
         "A baseline is a JSON file that `lowlift check --write-baseline` writes: `version` and `findings`, each with `rule`, `module` and `subject`. Write it anew.";
     TypeDiffers = "LL0435", rule "type-differs";
+    PlaceMissing = "LL0436", rule "place-missing";
 
     // 05: WIT and WITX
     WitParse = "LL0501", "the WIT does not parse",

@@ -105,6 +105,22 @@ fn reentrancy_is_known_from_the_component_itself() {
     assert_eq!(found["subject"], "wasi:http/types@0.2.12");
 }
 
+/// A component names no arena: what needs a host that is re-entrant has no place in it.
+#[test]
+fn places_are_known_from_the_component_itself() {
+    let path = root("fixtures/guests/http-echo-rust.wasm");
+    let args = ["check", path.to_str().expect("UTF-8"), "--profile", "busy.toml"];
+    let found = |more: &[&str], rule: &str| -> Vec<String> {
+        let report = json(&root("fixtures/check"), &[&args, more].concat());
+        let of_rule = super::findings(&report).filter(|f| f["rule"] == rule);
+        of_rule.map(|f| f["subject"].as_str().expect("text").to_owned()).collect()
+    };
+    let reentrancy = found(&[], "reentrancy-needed");
+    assert!(!reentrancy.is_empty());
+    assert_eq!(found(&["--alloc", "arena"], "place-missing"), reentrancy);
+    assert!(found(&["--alloc", "arena"], "reentrancy-needed").is_empty());
+}
+
 #[test]
 fn an_adapter_that_was_linked_in_is_seen() {
     let wasm = guest("p1-command");
@@ -126,7 +142,7 @@ fn an_adapter_that_was_linked_in_is_seen() {
 fn any_bytes_are_borne() {
     let profile = Profile::built_in("mvp").expect("built in");
     let budget = lowlift::check::Budget { stack: Some(1), data: Some(1), ..Default::default() };
-    let host = Host { profile: Some(&profile), target: None, budget };
+    let host = Host { profile: Some(&profile), target: None, budget, ..Host::default() };
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
         state ^= state << 13;

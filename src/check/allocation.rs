@@ -8,11 +8,8 @@ use crate::diagnostic::Code;
 use crate::profile::Profile;
 use indexmap::IndexMap;
 
-/// Imports whose result the host must allocate in the guest, which waits.
+/// Imports whose result the host must allocate in the guest, which waits. `profile` is not re-entrant.
 pub(super) fn reentrancy(used: &[(&ImportName, &Provided)], profile: &Profile) -> Vec<Finding> {
-    if profile.reentrant {
-        return Vec::new();
-    }
     let finding = |(module, functions): (&str, Vec<&str>)| {
         let draft = Draft::new(Code::ReentrancyNeeded, module).set("module", module);
         draft.set("profile", profile.name.as_str()).set("functions", listed(&functions)).done()
@@ -20,11 +17,12 @@ pub(super) fn reentrancy(used: &[(&ImportName, &Provided)], profile: &Profile) -
     allocating(used).into_iter().map(finding).collect()
 }
 
-/// Values that such a host has no place for: the guest names no region, or there are none. `known` says which exports take some.
+/// Values that such a host has no place for: the guest names no region, or there are none. `known` says
+/// which exports take some.
 pub(super) fn places(
     survey: &Survey,
     used: &[(&ImportName, &Provided)],
-    known: &Target,
+    known: Option<&Target>,
     allocation: Allocation,
 ) -> Vec<Finding> {
     let (arena, _) = Allocation::arena();
@@ -41,7 +39,10 @@ pub(super) fn places(
     let results = allocating(used).into_iter();
     let mut findings: Vec<Finding> =
         results.map(|(module, functions)| finding(module, format!("results of `{module}`"), &functions)).collect();
-    let exports = known.required.iter().flatten().filter(|form| survey.exports.contains_key(&form.name));
+    let exports = known
+        .into_iter()
+        .flat_map(|target| target.required.iter().flatten())
+        .filter(|form| survey.exports.contains_key(&form.name));
     let taking: Vec<&str> = exports.filter(|form| form.provided.needs.realloc).map(|form| form.name.as_str()).collect();
     // Without any allocation the host does not call them, and nothing traps.
     if is_arena && !taking.is_empty() {

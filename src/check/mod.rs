@@ -25,6 +25,7 @@ mod settings;
 mod start;
 mod target;
 mod types;
+mod wasi;
 mod whole;
 
 pub use baseline::{Baseline, Entry};

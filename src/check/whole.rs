@@ -10,6 +10,7 @@ use super::finding::{Checked, Finding};
 use super::start::start;
 use super::target::Target;
 use super::types::types;
+use super::wasi::wasi;
 use crate::abi::{Allocation, Names};
 use crate::adapt::{Survey, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -31,7 +32,7 @@ pub struct Host<'h> {
 }
 
 /// Judges a core module. `own` is the world of the module itself, where it is known: it says what the module takes its types
-/// for, and without a target, which of its imports allocate.
+/// for, and without a target, which of its imports allocate; without either, that is known of WASI alone.
 pub fn module(wasm: &[u8], host: &Host<'_>, own: Option<&Target>) -> Result<(Checked, Survey)> {
     let survey = survey(wasm)?;
     let mut checked = match host.target {
@@ -42,17 +43,20 @@ pub fn module(wasm: &[u8], host: &Host<'_>, own: Option<&Target>) -> Result<(Che
             findings: post_returns(&survey, Names::default()),
         },
     };
-    if let Some(known) = host.target.or(own) {
-        let used = used(&survey, known);
-        checked.findings.extend(match (host.allocation, host.profile) {
-            (Allocation::Reentrant, Some(profile)) => reentrancy(&used, profile),
-            (Allocation::Reentrant, None) => Vec::new(),
-            (allocation, _) => places(&survey, &used, known, allocation),
-        });
-    }
+    checked.findings.extend(allocation(&survey, host, host.target.or(own))?);
     checked.findings.extend(types_of(own, host.target));
     checked.findings.extend(core(wasm, host)?);
     Ok((checked, survey))
+}
+
+/// What has no place in the guest. `known` says which functions allocate; without it, WASI does of its own.
+fn allocation(survey: &Survey, host: &Host<'_>, known: Option<&Target>) -> Result<Vec<Finding>> {
+    let used = || known.map_or_else(|| wasi(survey), |target| Ok(used(survey, target)));
+    Ok(match (host.allocation, host.profile) {
+        (Allocation::Reentrant, Some(profile)) if !profile.reentrant => reentrancy(&used()?, profile),
+        (Allocation::Reentrant, _) => Vec::new(),
+        (allocation, _) => places(survey, &used()?, known, allocation),
+    })
 }
 
 /// Types that are known to both and are not the same.

@@ -14,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   lowlift bindgen wasi:io@0.2.12 --lang c --engine wamr --out-dir gen
   lowlift bindgen wit -w my-world --lang c --engine wasm3 --alloc arena --out-dir gen
+  lowlift bindgen wit --lang c --engine wamr --name-map short --name-map-out names.toml --out-dir gen
   lowlift bindgen witx --lang c --engine none --alloc none --omit-refused --out-dir gen";
 
 /// Write host code for an engine that knows only core WebAssembly: checked stubs, layouts, registration.
@@ -40,6 +41,9 @@ pub(super) struct Args {
     /// The names that guests were linked with: `short`, `cm32p2`, or a file.
     #[arg(long, value_name = "SCHEME|FILE")]
     name_map: Option<PathBuf>,
+    /// Write all names of the host to this file: guests are linked with it, by `lowlift link --name-map`.
+    #[arg(long, value_name = "FILE", requires = "name_map")]
+    name_map_out: Option<PathBuf>,
     /// What the files are called, and all that belongs to no interface; by default after the package or world.
     #[arg(long, value_name = "NAME")]
     prefix: Option<String>,
@@ -97,7 +101,7 @@ impl From<AllocationArg> for Allocation {
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let options = options(args)?;
     let derivation = derivation(args)?;
-    let Generated { files, report } = generate(&derivation, &options)?;
+    let Generated { files, report, names } = generate(&derivation, &options)?;
     match (&args.out_dir, &args.output, files.as_slice()) {
         (Some(dir), ..) => {
             std::fs::create_dir_all(dir).map_err(|e| {
@@ -114,6 +118,12 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
             return Err(Diagnostic::new(Code::Usage, format!("the output is {}", io::count(files.len(), "file")))
                 .hint("name a folder with `--out-dir`")
                 .into());
+        }
+    }
+    if let Some(path) = &args.name_map_out {
+        match path == Path::new("-") {
+            true => io::print(names.as_bytes())?,
+            false => io::write_file(path, names.as_bytes())?,
         }
     }
     for omitted in &report.omitted {
@@ -137,6 +147,11 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
 fn options(args: &Args) -> Result<Options> {
     let names = match &args.name_map {
         None => None,
+        Some(scheme) if scheme == Path::new("short") && args.name_map_out.is_none() => {
+            return Err(Diagnostic::new(Code::Usage, "nobody would know the short names").hint(
+                "`--name-map-out names.toml` writes them; `lowlift link --name-map names.toml` gives them to a guest",
+            ));
+        }
         Some(scheme) if scheme == Path::new("short") => Some(NameMap::Short),
         Some(scheme) if scheme == Path::new("cm32p2") => Some(NameMap::Cm32p2),
         Some(path) => {

@@ -3,6 +3,7 @@
 //! [`Layouts`] computes layouts and signatures. A [`Table`] fills it from a [`Resolve`], laying out each type once;
 //! `witx` fills it from WITX. Sections named here are those of the Component Model's *Canonical ABI Explainer*.
 
+mod allocation;
 mod layout;
 mod names;
 mod operations;
@@ -10,6 +11,7 @@ mod signature;
 mod table;
 mod world;
 
+pub use allocation::Allocation;
 pub use layout::{Case, Field, Kind, Layouts, Resource, Tag, Ty, TyId, Variant};
 pub use names::{ImportName, Names, ResourceOp, Track, cm32p2_export};
 pub(crate) use operations::{built_in, channel};

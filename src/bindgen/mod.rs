@@ -10,8 +10,9 @@ mod rust;
 
 pub use plan::{Call, MAX_ON_STACK, Plan, Refused, Stub, Support};
 
+pub use crate::abi::Allocation;
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::link::NameMap;
+use crate::link::{NameMap, host_file};
 use crate::witx::Derivation;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -70,28 +71,6 @@ impl Engine {
     }
 }
 
-/// How results that are lists or strings get their place in the guest's memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Allocation {
-    /// The host calls the guest's realloc while the guest waits.
-    Reentrant,
-    /// The host writes into a region that the guest named beforehand.
-    Arena,
-    /// There is none: functions that need it are refused.
-    None,
-}
-
-impl Allocation {
-    /// The word for it on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Allocation::Reentrant => "reentrant",
-            Allocation::Arena => "arena",
-            Allocation::None => "none",
-        }
-    }
-}
-
 /// What to generate.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -116,6 +95,8 @@ pub struct Generated {
     pub files: Vec<(String, String)>,
     /// What is in them.
     pub report: Report,
+    /// The name map of the host, in TOML: what guests are linked with.
+    pub names: String,
 }
 
 /// A summary of the output.
@@ -160,5 +141,21 @@ pub fn generate(derivation: &Derivation, options: &Options) -> Result<Generated>
         Language::C => c::generate(&plan, options)?,
         Language::Rust => rust::generate(&plan, options)?,
     };
-    Ok(Generated { report: plan.report(), files })
+    Ok(Generated { report: plan.report(), files, names: name_file(&plan, options) })
+}
+
+/// All names by which guests know the host, and the host its guests.
+fn name_file(plan: &Plan<'_>, options: &Options) -> String {
+    let (arena, _) = Allocation::arena();
+    let allocates = plan.stubs.iter().any(|stub| stub.allocates)
+        || options.language == Language::C && plan.calls.iter().any(|call| call.func.needs.realloc);
+    let has_arena = options.allocation == Allocation::Arena && allocates;
+    let stubs = plan.stubs.iter().map(|stub| (stub.full_name(), &stub.name));
+    let imports = stubs.chain(has_arena.then(|| (arena.clone(), &arena)));
+    let scheme = plan.derivation.document.abi.names;
+    let Support { memory, realloc, initialize } = &plan.support;
+    let support = [(scheme.memory(), &**memory), (scheme.realloc(), &**realloc), (scheme.initialize(), &**initialize)];
+    let calls = plan.calls.iter().map(|call| (call.func.name.as_str(), call.name.as_str()));
+    let calls = calls.filter(|(full, _)| *full != scheme.initialize());
+    host_file(&plan.derivation.document.title, &plan.hash_text(), imports, calls.chain(support))
 }

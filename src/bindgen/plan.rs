@@ -48,6 +48,13 @@ pub struct Stub<'d> {
     pub allocates: bool,
 }
 
+impl Stub<'_> {
+    /// What it is called without a name map.
+    pub fn full_name(&self) -> ImportName {
+        import_name(self.module, self.func)
+    }
+}
+
 /// A function of the guest that the host calls: a call, a post-return, a destructor, or `_initialize`.
 #[derive(Debug, Clone)]
 pub struct Call<'d> {

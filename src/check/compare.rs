@@ -4,28 +4,34 @@ use super::exports::{post_returns, required, support};
 use super::finding::{Checked, Draft, Finding, listed};
 use super::index::{Found, Index};
 use super::target::{Provided, Target};
-use crate::abi::{CoreSignature, ImportName, Names, Track};
+use crate::abi::{Allocation, CoreSignature, ImportName, Names, Needs, Track};
 use crate::adapt::{Foreign, Item, PREVIEW1, Survey};
 use crate::diagnostic::{Code, nearest};
 use indexmap::IndexMap;
 use semver::Version;
 
-/// Compares what `survey` found in a module with what `target` provides and requires.
-pub fn check(survey: &Survey, target: &Target) -> Checked {
-    let imports = Imports { index: Index::new(target), survey, findings: Vec::new(), exact: Vec::new() };
+/// Compares what `survey` found in a module with what `target` provides and requires; `allocation` says where such a host
+/// puts lists and strings.
+pub fn check(survey: &Survey, target: &Target, allocation: Allocation) -> Checked {
+    let imports = Imports { index: Index::new(target, allocation), survey, findings: Vec::new(), exact: Vec::new() };
     let (mut findings, index, exact) = imports.compare();
     findings.extend(target.required.iter().filter_map(|forms| required(survey, &index, forms)));
     let imports = exact.into_iter().map(|(name, provided)| (name.to_string(), provided.needs));
     let exports = target.required.iter().flatten().filter(|form| survey.exports.contains_key(&form.name));
     let exports = exports.map(|form| (form.name.clone(), form.provided.needs));
-    findings.extend(support(survey, target.names, &imports.chain(exports).collect::<Vec<_>>()));
+    let mut used: Vec<(String, Needs)> = imports.chain(exports).collect();
+    if allocation != Allocation::Reentrant {
+        // Nobody calls the realloc.
+        used.iter_mut().for_each(|(_, needs)| needs.realloc = false);
+    }
+    findings.extend(support(survey, target.names, &used));
     findings.extend(post_returns(survey, target.names));
     Checked { imports: survey.imports.len(), exports: target.required.len(), findings }
 }
 
 /// The functions of `target` that a module imports, whatever version it names.
 pub(super) fn used<'t, 's>(survey: &'s Survey, target: &'t Target) -> Vec<(&'s ImportName, &'t Provided)> {
-    let index = Index::new(target);
+    let index = Index::new(target, Allocation::default());
     let functions = survey.imports.iter().filter(|(_, item)| matches!(item, Item::Func(_)));
     functions
         .filter_map(|(name, _)| match index.find(name) {
@@ -167,6 +173,9 @@ fn unknown(survey: &Survey, module: &str, functions: &[&str], target: &Target) -
 
 /// Whose host functions these look like, and what helps, as `lowlift adapt` says it.
 fn advice(survey: &Survey, module: &str) -> Option<String> {
+    if module == Allocation::arena().0.module {
+        return Some("a host that was generated with `--alloc arena` has it: say `--alloc arena` here, too".to_owned());
+    }
     let tells =
         |foreign: &&Foreign| foreign.imports(survey).iter().any(|import| import.split(' ').next() == Some(module));
     match Foreign::of(survey).into_iter().find(tells) {

@@ -6,7 +6,7 @@
 use super::compare::check;
 use super::finding::Checked;
 use super::target::Target;
-use crate::abi::{Abi, Direction, Forms, Names, Role, Table, world_functions};
+use crate::abi::{Abi, Allocation, Direction, Forms, Names, Role, Table, world_functions};
 use crate::adapt::{Item, Survey};
 use crate::diagnostic::{Code, Result};
 use crate::wit::{Gates, Loaded, Sources, load, select_world};
@@ -28,7 +28,7 @@ fn world(name: &str, component: &[u8]) -> Result<(Loaded, WorldId)> {
 
 /// Compares the imports and exports of a component with `target`. Fails where the component's types cannot be read.
 pub fn boundary(component: &[u8], target: &Target) -> Result<Checked> {
-    let mut checked = check(&survey(component)?, target);
+    let mut checked = check(&survey(component)?, target, Allocation::default());
     let of_modules = [Code::VersionDiffers, Code::ExportVersion, Code::SupportMissing, Code::SupportType];
     checked.findings.retain(|finding| !of_modules.contains(&finding.code()));
     Ok(checked)

@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::settings::Severities;
+use crate::abi::Allocation;
 use crate::diagnostic::{Code, Diagnostic, Level, Place, Result, Rule, nearest};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -21,6 +22,8 @@ pub struct Config {
     pub features: Vec<String>,
     /// The engine profile: a name, or a file that ends in `.toml`.
     pub profile: Option<String>,
+    /// Where the host puts lists and strings.
+    pub allocation: Option<Allocation>,
     /// The file of known findings.
     pub baseline: Option<PathBuf>,
     /// Severities of rules.
@@ -37,6 +40,7 @@ struct Table {
     #[serde(default)]
     features: Vec<String>,
     profile: Option<String>,
+    alloc: Option<Allocation>,
     baseline: Option<PathBuf>,
     #[serde(default)]
     severity: BTreeMap<Spanned<String>, Spanned<String>>,
@@ -86,6 +90,7 @@ impl Config {
             world: table.world,
             features: table.features,
             profile: table.profile,
+            allocation: table.alloc,
             baseline: table.baseline,
             severities,
             budget: table.budget,

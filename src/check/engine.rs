@@ -1,11 +1,9 @@
-//! What an engine takes, against a module: features, limits, re-entrancy. And what is left of the preview1 adapter.
+//! What an engine takes, against a module: features and limits. And what is left of the preview1 adapter.
 
 use super::budget::of_profile;
 use super::features::features;
-use super::finding::{Draft, Finding, listed};
+use super::finding::{Draft, Finding};
 use super::start::import;
-use super::target::Provided;
-use crate::abi::ImportName;
 use crate::diagnostic::{Code, Result};
 use crate::link::View;
 use crate::profile::Profile;
@@ -83,21 +81,6 @@ fn params(view: &View<'_>, profile: &Profile) -> Vec<Finding> {
         findings.push(draft(first, "functions of the module", view.call(first)).maybe("more", more).done());
     }
     findings
-}
-
-/// Imports whose result the host must allocate in the guest, which waits.
-pub(super) fn reentrancy(used: &[(&ImportName, &Provided)], profile: &Profile) -> Vec<Finding> {
-    let mut modules: IndexMap<&str, Vec<&str>> = IndexMap::new();
-    if !profile.reentrant {
-        for (name, _) in used.iter().filter(|(_, provided)| provided.needs.realloc) {
-            modules.entry(&name.module).or_default().push(&name.name);
-        }
-    }
-    let finding = |(module, functions): (&str, Vec<&str>)| {
-        let draft = Draft::new(Code::ReentrancyNeeded, module).set("module", module);
-        draft.set("profile", profile.name.as_str()).set("functions", listed(&functions)).done()
-    };
-    modules.into_iter().map(finding).collect()
 }
 
 /// Functions with symbols of the adapter's crate, in a module that is no adapter itself.

@@ -1,14 +1,24 @@
 //! The target by interface track, so that versions are told from unknown names.
 
-use super::target::{Provided, Target};
-use crate::abi::{ImportName, Track};
+use super::target::{Provided, Target, WitParam};
+use crate::abi::{Allocation, ImportName, Needs, Track};
 use crate::adapt::{Item, Survey};
 use semver::Version;
 use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// What a host with an arena provides beside its target.
+static ARENA: LazyLock<(ImportName, Provided)> = LazyLock::new(|| {
+    let (name, core) = Allocation::arena();
+    let params = ["ptr", "len"].map(|name| WitParam { name: name.to_owned(), slots: 1 }).into();
+    let needs = Needs { memory: true, realloc: false };
+    (name, Provided { params, ..Provided::plain(core, needs) })
+});
 
 /// A target, for looking up names.
 pub(super) struct Index<'t> {
     pub(super) target: &'t Target,
+    pub(super) allocation: Allocation,
     /// Modules of each track, oldest first.
     tracks: HashMap<Track, Vec<(&'t str, Option<Version>)>>,
     /// The same by name alone, for other tracks.
@@ -32,7 +42,7 @@ pub(super) enum Found<'t> {
 }
 
 impl<'t> Index<'t> {
-    pub(super) fn new(target: &'t Target) -> Self {
+    pub(super) fn new(target: &'t Target, allocation: Allocation) -> Self {
         let mut tracks: HashMap<Track, Vec<(&str, Option<Version>)>> = HashMap::new();
         let mut names = HashMap::new();
         let mut modules: Vec<&str> = target.provided.keys().map(|n| n.module.as_str()).collect();
@@ -45,12 +55,18 @@ impl<'t> Index<'t> {
         }
         // By version, not by text: `0.2.12` comes after `0.2.6`.
         tracks.values_mut().for_each(|modules| modules.sort_by(|a, b| a.1.cmp(&b.1)));
-        Index { target, tracks, names }
+        Index { target, allocation, tracks, names }
     }
 
     pub(super) fn find(&self, name: &ImportName) -> Found<'t> {
         if let Some(provided) = self.target.provided.get(name) {
             return Found::Exact(provided);
+        }
+        if self.allocation == Allocation::Arena && name.module == ARENA.0.module {
+            let (ImportName { module, name: function }, provided) = &*ARENA;
+            let is_it = name.name == *function;
+            let there = Found::Interface { module, functions: vec![function] };
+            return if is_it { Found::Exact(provided) } else { there };
         }
         let (track, _) = Track::of(&name.module);
         let same_track = self.tracks.get(&track).and_then(|modules| modules.last()).map(|(m, _)| *m);

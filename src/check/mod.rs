@@ -2,12 +2,13 @@
 //! what its engine takes (a [`Profile`]).
 //!
 //! What is said stands in the rule files of `rules/`; see [`Rule`]. `compare`, `exports`, `index` and `types` compare with a target,
-//! `engine`, `features`, `start` and `budget` with a profile; `settings`, `config` and `baseline` decide what of it counts,
+//! `allocation` says what has no place in the guest, `engine`, `features`, `start` and `budget` with a profile; `settings`, `config` and `baseline` decide what of it counts,
 //! and `report` has the forms in which it is told.
 //!
 //! [`Rule`]: crate::diagnostic::Rule
 //! [`Profile`]: crate::profile::Profile
 
+mod allocation;
 mod baseline;
 mod budget;
 mod compare;
@@ -24,6 +25,7 @@ mod settings;
 mod start;
 mod target;
 mod types;
+mod wasi;
 mod whole;
 
 pub use baseline::{Baseline, Entry};

@@ -169,7 +169,8 @@ impl Target {
 }
 
 impl Provided {
-    fn plain(core: CoreSignature, needs: Needs) -> Provided {
+    /// A function of which no more is known.
+    pub(super) fn plain(core: CoreSignature, needs: Needs) -> Provided {
         Provided { core, needs, params: Vec::new(), spilled: false, since: None, unstable: None }
     }
 

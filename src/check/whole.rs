@@ -1,15 +1,17 @@
 //! Everything that is judged of one input.
 
+use super::allocation::{places, reentrancy};
 use super::budget::Budget;
 use super::compare::{check, used};
 use super::component::{boundary, own};
-use super::engine::{adapter, engine, reentrancy};
+use super::engine::{adapter, engine};
 use super::exports::post_returns;
 use super::finding::{Checked, Finding};
 use super::start::start;
 use super::target::Target;
 use super::types::types;
-use crate::abi::Names;
+use super::wasi::wasi;
+use crate::abi::{Allocation, Names};
 use crate::adapt::{Survey, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::link::View;
@@ -25,26 +27,36 @@ pub struct Host<'h> {
     pub profile: Option<&'h Profile>,
     /// What there is room for.
     pub budget: Budget,
+    /// Where the host puts lists and strings.
+    pub allocation: Allocation,
 }
 
 /// Judges a core module. `own` is the world of the module itself, where it is known: it says what the module takes its types
-/// for, and without a target, which of its imports allocate.
+/// for, and without a target, which of its imports allocate; without either, that is known of WASI alone.
 pub fn module(wasm: &[u8], host: &Host<'_>, own: Option<&Target>) -> Result<(Checked, Survey)> {
     let survey = survey(wasm)?;
     let mut checked = match host.target {
-        Some(target) => check(&survey, target),
+        Some(target) => check(&survey, target, host.allocation),
         None => Checked {
             imports: survey.imports.len(),
             exports: survey.exports.len(),
             findings: post_returns(&survey, Names::default()),
         },
     };
-    if let (Some(profile), Some(target)) = (host.profile, host.target.or(own)) {
-        checked.findings.extend(reentrancy(&used(&survey, target), profile));
-    }
+    checked.findings.extend(allocation(&survey, host, host.target.or(own))?);
     checked.findings.extend(types_of(own, host.target));
     checked.findings.extend(core(wasm, host)?);
     Ok((checked, survey))
+}
+
+/// What has no place in the guest. `known` says which functions allocate; without it, WASI does of its own.
+fn allocation(survey: &Survey, host: &Host<'_>, known: Option<&Target>) -> Result<Vec<Finding>> {
+    let used = || known.map_or_else(|| wasi(survey), |target| Ok(used(survey, target)));
+    Ok(match (host.allocation, host.profile) {
+        (Allocation::Reentrant, Some(profile)) if !profile.reentrant => reentrancy(&used()?, profile),
+        (Allocation::Reentrant, _) => Vec::new(),
+        (allocation, _) => places(survey, &used()?, known, allocation),
+    })
 }
 
 /// Types that are known to both and are not the same.

@@ -14,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   lowlift bindgen wasi:io@0.2.12 --lang c --engine wamr --out-dir gen
   lowlift bindgen wit -w my-world --lang c --engine wasm3 --alloc arena --out-dir gen
+  lowlift bindgen wit --lang c --engine wamr --name-map short --name-map-out names.toml --out-dir gen
   lowlift bindgen witx --lang c --engine none --alloc none --omit-refused --out-dir gen";
 
 /// Write host code for an engine that knows only core WebAssembly: checked stubs, layouts, registration.
@@ -40,6 +41,9 @@ pub(super) struct Args {
     /// The names that guests were linked with: `short`, `cm32p2`, or a file.
     #[arg(long, value_name = "SCHEME|FILE")]
     name_map: Option<PathBuf>,
+    /// Write all names of the host to this file: guests are linked with it, by `lowlift link --name-map`.
+    #[arg(long, value_name = "FILE", requires = "name_map")]
+    name_map_out: Option<PathBuf>,
     /// What the files are called, and all that belongs to no interface; by default after the package or world.
     #[arg(long, value_name = "NAME")]
     prefix: Option<String>,
@@ -76,7 +80,7 @@ enum EngineArg {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AllocationArg {
+pub(super) enum AllocationArg {
     /// The host calls the guest's realloc while the guest waits.
     Reentrant,
     /// The host writes into a region that the guest named beforehand.
@@ -85,10 +89,20 @@ enum AllocationArg {
     None,
 }
 
+impl From<AllocationArg> for Allocation {
+    fn from(arg: AllocationArg) -> Allocation {
+        match arg {
+            AllocationArg::Reentrant => Allocation::Reentrant,
+            AllocationArg::Arena => Allocation::Arena,
+            AllocationArg::None => Allocation::None,
+        }
+    }
+}
+
 pub(super) fn run(args: &Args, shared: &Shared) -> Run {
     let options = options(args)?;
     let derivation = derivation(args)?;
-    let Generated { files, report } = generate(&derivation, &options)?;
+    let Generated { files, report, names } = generate(&derivation, &options)?;
     match (&args.out_dir, &args.output, files.as_slice()) {
         (Some(dir), ..) => {
             std::fs::create_dir_all(dir).map_err(|e| {
@@ -105,6 +119,12 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
             return Err(Diagnostic::new(Code::Usage, format!("the output is {}", io::count(files.len(), "file")))
                 .hint("name a folder with `--out-dir`")
                 .into());
+        }
+    }
+    if let Some(path) = &args.name_map_out {
+        match path == Path::new("-") {
+            true => io::print(names.as_bytes())?,
+            false => io::write_file(path, names.as_bytes())?,
         }
     }
     for omitted in &report.omitted {
@@ -128,6 +148,11 @@ pub(super) fn run(args: &Args, shared: &Shared) -> Run {
 fn options(args: &Args) -> Result<Options> {
     let names = match &args.name_map {
         None => None,
+        Some(scheme) if scheme == Path::new("short") && args.name_map_out.is_none() => {
+            return Err(Diagnostic::new(Code::Usage, "nobody would know the short names").hint(
+                "`--name-map-out names.toml` writes them; `lowlift link --name-map names.toml` gives them to a guest",
+            ));
+        }
         Some(scheme) if scheme == Path::new("short") => Some(NameMap::Short),
         Some(scheme) if scheme == Path::new("cm32p2") => Some(NameMap::Cm32p2),
         Some(path) => {
@@ -152,11 +177,7 @@ fn options(args: &Args) -> Result<Options> {
             EngineArg::Wasmi => Engine::Wasmi,
             EngineArg::Wasmtime => Engine::Wasmtime,
         },
-        allocation: match args.alloc {
-            AllocationArg::Reentrant => Allocation::Reentrant,
-            AllocationArg::Arena => Allocation::Arena,
-            AllocationArg::None => Allocation::None,
-        },
+        allocation: args.alloc.into(),
         names,
         prefix: args.prefix.clone(),
         omit_refused: args.omit_refused,

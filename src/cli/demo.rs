@@ -2,6 +2,7 @@
 
 use super::serve::{AccessLog, log_to_stderr, no_address, runtime, stopped, url};
 use super::{Outcome, Run, Shared, io};
+use crate::abi::Allocation;
 use crate::adapt::survey;
 use crate::check::{Target, check};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -92,7 +93,7 @@ fn checked(module: &[u8]) -> Result<String> {
     let name = "wasi:http/proxy@0.2.12";
     let loaded = built_in("wasi:http", &Gates::default())?;
     let world = select_world(&loaded, Some("proxy"))?;
-    let checked = check(&survey(module)?, &Target::of_world(name, &loaded.resolve, world)?);
+    let checked = check(&survey(module)?, &Target::of_world(name, &loaded.resolve, world)?, Allocation::default());
     match checked.findings.into_iter().next() {
         Some(finding) => Err(finding.diagnostic()),
         None => Ok(format!(

@@ -2,6 +2,8 @@
 
 use super::repro::Repro;
 use super::{Failure, Format, Outcome, Run, Shared, io};
+#[cfg(feature = "serve")]
+use crate::adapt::snapshot0;
 use crate::adapt::{FileKind, PREVIEW1, SNAPSHOT0, survey};
 use crate::diagnostic::{Code, Diagnostic, Result, nearest};
 use crate::link::{Handles, Linked, NameFile, NameMap, Options, Report, explain, link};
@@ -314,6 +316,20 @@ pub(super) fn component(input: &io::Input, kind: FileKind, options: Options) -> 
         return Err(error.in_file(&input.name, survey.describe()));
     }
     link(&input.bytes, options).map_err(|e| e.in_file(&input.name, "component"))
+}
+
+/// The core module that a host runs: a component is linked first, which gives a summary, and a module of snapshot 0 translated.
+#[cfg(feature = "serve")]
+pub(super) fn lowered(input: &io::Input, kind: FileKind) -> Result<(Vec<u8>, Option<String>)> {
+    if kind != FileKind::Module {
+        let linked = component(input, kind, Default::default())?;
+        let summary = summary(&linked.report);
+        return Ok((linked.wasm, Some(summary)));
+    }
+    let survey = survey(&input.bytes).map_err(|e| e.in_file(&input.name, "core module"))?;
+    let translated =
+        snapshot0::translate(&input.bytes, &survey).map_err(|e| e.in_file(&input.name, survey.describe()))?;
+    Ok((translated.map_or_else(|| input.bytes.clone(), |t| t.wasm), None))
 }
 
 pub(super) fn summary(report: &Report) -> String {

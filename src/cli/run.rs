@@ -6,7 +6,7 @@ use super::serve::{Spinner, engine, runtime};
 use super::standard::standard;
 use super::{Outcome, Run, Shared, io};
 use crate::abi::{Core, CoreSignature, Track};
-use crate::adapt::{FileKind, Item, Survey, snapshot0, survey};
+use crate::adapt::{FileKind, Item, Survey, survey};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::engine::{EngineKind, Limits, LoadOptions, Task, load_with};
 use crate::host::{Config, State, Trap};
@@ -134,18 +134,12 @@ fn trapped(trap: &Trap) -> Box<Diagnostic> {
 
 /// The core module to run: a component is linked first, a module of snapshot 0 translated.
 fn lowered(input: &io::Input, kind: FileKind, shared: &Shared) -> Result<Vec<u8>> {
-    if kind == FileKind::Module {
-        let survey = survey(&input.bytes).map_err(|e| e.in_file(&input.name, "core module"))?;
-        let place = |e: Box<Diagnostic>| e.in_file(&input.name, survey.describe());
-        let translated = snapshot0::translate(&input.bytes, &survey).map_err(place)?;
-        return Ok(translated.map_or_else(|| input.bytes.clone(), |t| t.wasm));
-    }
-    let linked = super::link::component(input, kind, Default::default())?;
+    let (module, summary) = super::link::lowered(input, kind)?;
     // Standard error is the program's.
-    if shared.verbose {
-        shared.note(super::link::summary(&linked.report));
+    if let Some(summary) = summary.filter(|_| shared.verbose) {
+        shared.note(summary);
     }
-    Ok(linked.wasm)
+    Ok(module)
 }
 
 /// What is called to run the program.

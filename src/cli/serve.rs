@@ -233,14 +233,13 @@ async fn watch(routes: &Routes, args: &Args, shared: &Shared, mut files: Vec<Pat
     }
 }
 
-/// The core module to serve: a component is linked first.
+/// The core module to serve: a component is linked first, a module of snapshot 0 translated.
 pub(super) fn lowered(input: &io::Input, kind: FileKind, shared: &Shared) -> Result<Vec<u8>> {
-    if kind == FileKind::Component {
-        let linked = super::link::component(input, kind, Default::default())?;
-        shared.note(super::link::summary(&linked.report));
-        return Ok(linked.wasm);
+    let (module, summary) = super::link::lowered(input, kind)?;
+    if let Some(summary) = summary {
+        shared.note(summary);
     }
-    Ok(input.bytes.clone())
+    Ok(module)
 }
 
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -148,7 +148,7 @@ codes! {
     ProfileInvalid = "LL0322", "an engine profile that cannot be read",
         "A profile is a TOML file with `features` and, where the engine has them, `max-name-length`, `max-params`, `max-functions`, `max-memories`, `max-memory-pages`, `max-tables`, `max-table-elements`, `max-data`, `max-stack` and `reentrant`. Other keys are refused, since a misspelt limit would not be kept.";
     NameMapInvalid = "LL0323", "a name map that does not fit",
-        "A name map is a TOML file with the tables `imports` (`\"module field\" = \"module field\"`) and `exports` (`\"name\" = \"name\"`). Every full name must be one of the module's, and no two may be given the same name. With `cm32p2`, every name must be one that the world implies.";
+        "A name map is a TOML file with the tables `imports` (`\"module field\" = \"module field\"`) and `exports` (`\"name\" = \"name\"`). Every full name must be one of the module's, and no two may be given the same name. A file with a `host`, as `lowlift bindgen --name-map-out` writes it, has all names of that host instead: a module has some of them, and imports nothing else but preview1. With `cm32p2`, every name must be one that the world implies.";
     MemoriesApart = "LL0324", "memories that cannot become one",
         "`--single-memory` puts all memories of the output into one. They must be the module's own 32-bit memories, of which the host knows one at most, and be accessed by plain instructions. Without the switch the output keeps its memories.";
     NoAdapter = "LL0330", "no preview1 adapter to strip",
@@ -193,6 +193,7 @@ codes! {
     BaselineInvalid = "LL0434", "a baseline that cannot be read",
         "A baseline is a JSON file that `lowlift check --write-baseline` writes: `version` and `findings`, each with `rule`, `module` and `subject`. Write it anew.";
     TypeDiffers = "LL0435", rule "type-differs";
+    PlaceMissing = "LL0436", rule "place-missing";
 
     // 05: WIT and WITX
     WitParse = "LL0501", "the WIT does not parse",

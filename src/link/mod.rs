@@ -27,6 +27,7 @@ mod written;
 pub use lower::{Lowered, lower};
 pub(crate) use lower::{View, feature, mnemonic};
 pub use merge::Dropped;
+pub(crate) use names::host_file;
 pub use names::{ExportEntry, ImportEntry, NameFile, NameMap, NameTable};
 pub use report::{Floor, Report};
 pub use single::single_memory;

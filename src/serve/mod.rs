@@ -10,6 +10,7 @@ mod body;
 mod cgi;
 mod config;
 mod gate;
+mod linger;
 mod listen;
 mod metrics;
 mod pool;

@@ -1,6 +1,7 @@
 //! Accepting connections, finding the route, and stopping.
 
 use super::body::ResponseBody;
+use super::linger::{Linger, Received, Unread};
 use super::listen::{Accepted, Listen, Listener, Stream, Tls};
 use super::pool::Counts;
 use super::record::Record;
@@ -100,7 +101,7 @@ impl Shared {
         self.routes().iter().find(|route| route.pattern.rest(path).is_some()).cloned()
     }
 
-    async fn answer(&self, mut request: Request<Incoming>, connection: Connection) -> Response<ResponseBody> {
+    async fn answer(&self, mut request: Request<Received>, connection: Connection) -> Response<ResponseBody> {
         if self.healthz && request.uri().path() == "/healthz" {
             return text(StatusCode::OK);
         }
@@ -337,8 +338,11 @@ async fn serve(
     watcher: Watcher,
     connection: Connection,
 ) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let answer = service_fn(move |request| {
-        let shared = shared.clone();
+    let unread = Unread::default();
+    let stream = Linger::new(stream, unread.clone());
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let (shared, version) = (shared.clone(), request.version());
+        let request = request.map(|body| Received::new(body, version, &unread));
         async move { Ok::<_, Infallible>(shared.answer(request, connection).await) }
     });
     let serving = http.serve_connection(TokioIo::new(stream), answer).into_owned();

@@ -695,6 +695,30 @@ async fn command_line(folder: &std::path::Path, file: &str) -> (tokio::process::
     panic!("it serves nothing: {said}");
 }
 
+/// A module of the release before preview1 is translated, as `lowlift run` does it: the host of preview1 would write
+/// eight bytes more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_of_snapshot_0_is_translated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = r#"(module
+      (import "wasi_unstable" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (import "wasi_unstable" "fd_filestat_get" (func $stat (param i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "\10\00\00\00\1e\00\00\00")
+      (data (i32.const 16) "Content-Type: text/plain\n\n....")
+      (data (i32.const 312) "whole")
+      (func (export "_start")
+        (if (i32.eqz (call $stat (i32.const 1) (i32.const 256)))
+          (then (i32.store (i32.const 42) (i32.load (i32.const 312)))))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+    std::fs::write(folder.path().join("old.wat"), program).expect("writable");
+    let routes = "[[route]]\nroute = \"/\"\nmodule = \"old.wat\"\nmode = \"cgi\"\n";
+    std::fs::write(folder.path().join("lowlift.toml"), routes).expect("writable");
+    let (_child, addr) = command_line(folder.path(), "lowlift.toml").await;
+    let (status, _, body) = ask(addr, request("GET", "/", Empty::new().boxed())).await;
+    assert_eq!((status, body.as_str()), (200, "whol"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn modules_toml_is_served_with_paths_from_its_folder() {
     let folder = tempfile::tempdir().expect("a folder");

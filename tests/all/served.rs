@@ -221,6 +221,42 @@ async fn bodies_are_bounded_in_both_directions() {
     assert!(!whole, "a response beyond the limit is not ended cleanly");
 }
 
+/// A client that writes all of its request before it reads has its answer, though nobody reads what it writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_not_lost_with_the_body_that_nobody_read() {
+    let mut options = echo();
+    options.routes[0].requests.request_body = 1000;
+    options.routes[0].pattern = Pattern::parse("/echo").expect("a pattern");
+    let server = start_with(options).await;
+    let piece = vec![b'x'; 1 << 20];
+    let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat();
+    for (path, field, piece, status) in [
+        ("/echo", "Content-Length: 16777216", &piece, "413"),
+        ("/echo", "Transfer-Encoding: chunked", &chunk, "413"),
+        ("/nowhere", "Content-Length: 16777216", &piece, "404"),
+    ] {
+        let mut stream = TcpStream::connect(server.addr).await.expect("connects");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("written");
+        for _ in 0..16 {
+            stream.write_all(piece).await.unwrap_or_else(|e| panic!("{path}, {field}: {e}"));
+        }
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap_or_else(|e| panic!("{path}, {field}: {e}"));
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}, {field}: {answer}");
+    }
+    // Whoever writes for ever is cut off.
+    let mut stream = TcpStream::connect(server.addr).await.expect("connects");
+    let head = "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("written");
+    let mut pieces = 0;
+    while pieces < 1000 && stream.write_all(&piece).await.is_ok() {
+        pieces += 1;
+    }
+    assert!(pieces < 200, "64 MiB are thrown away, and some more lie in between");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn http_1_0_is_served_and_requests_that_are_unsound_are_refused() {
     let server = start_with(hello()).await;

@@ -21,7 +21,7 @@ mod wasm3;
 mod wasm_c_api;
 
 use super::{Allocation, Engine, Options, Plan};
-use crate::abi::{Core, CoreSignature};
+use crate::abi::{Core, CoreSignature, ImportName};
 use crate::diagnostic::Result;
 use crate::witx::FuncRole;
 use engine::{Backend, Entry, Export, ExportTable, Import, Interface};
@@ -79,14 +79,9 @@ fn interface(plan: &Plan<'_>, stubs: Vec<String>, allocation: Allocation, names:
         })
         .collect();
     if allocation == Allocation::Arena {
-        imports.push(Import {
-            module: "lowlift".to_owned(),
-            field: "arena".to_owned(),
-            core: CoreSignature::new([Core::I32; 2], []),
-            entry: "$p_arena_entry".to_owned(),
-            stub: "$p_arena".to_owned(),
-            memory: true,
-        });
+        let (ImportName { module, name: field }, core) = Allocation::arena();
+        let (stub, entry) = ("$p_arena".to_owned(), "$p_arena_entry".to_owned());
+        imports.push(Import { module, field, core, stub, entry, memory: true });
     }
     let mut exports: Vec<Export> = (plan.calls.iter())
         .map(|call| Export {

@@ -4,6 +4,7 @@ mod options;
 mod rules;
 mod target;
 
+use super::bindgen::AllocationArg;
 use super::wit::WitArgs;
 use super::{Format, Outcome, Run, Shared, io, watch};
 use crate::adapt::{FileKind, sniff};
@@ -42,6 +43,10 @@ pub(super) struct Args {
     /// What the engine takes: a built-in profile, or a file that ends in `.toml`.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
+    /// Where the host puts lists and strings, as its code was generated: by calling the guest's realloc, or into a region
+    /// that the guest names.
+    #[arg(long, value_enum, conflicts_with = "component")]
+    alloc: Option<AllocationArg>,
     /// Judge components as they are, without linking them.
     #[arg(long)]
     component: bool,
@@ -128,7 +133,12 @@ fn judged(path: Option<&Path>, args: &Args, options: &Options) -> Result<Module>
     let input = io::read(path)?;
     let is_text = sniff(&input.bytes) == FileKind::Wat;
     let (input, kind) = io::as_wasm(input)?;
-    let host = Host { target: options.target.as_ref(), profile: options.profile.as_ref(), budget: options.budget };
+    let host = Host {
+        target: options.target.as_ref(),
+        profile: options.profile.as_ref(),
+        budget: options.budget,
+        allocation: options.allocation,
+    };
     let in_file = |e: Box<Diagnostic>| e.in_file(&input.name, kind.to_string());
     if args.component {
         let (checked, what) = component(&input.bytes, &host)

@@ -4,6 +4,7 @@ use super::super::io;
 use super::super::wit::WitArgs;
 use super::Args;
 use super::target::Source;
+use crate::abi::Allocation;
 use crate::check::{Baseline, Budget, Config, Severities, Target};
 use crate::diagnostic::{Code, Diagnostic, Level, Result, Rule, nearest};
 use crate::profile::Profile;
@@ -18,6 +19,7 @@ pub(super) struct Options {
     pub(super) target: Option<Target>,
     pub(super) profile: Option<Profile>,
     pub(super) budget: Budget,
+    pub(super) allocation: Allocation,
     pub(super) severities: Severities,
     pub(super) baseline: Option<Baseline>,
     /// Every file and folder that was read for it.
@@ -60,6 +62,7 @@ impl Options {
             target: source.map(|source| source.target()).transpose()?,
             profile: profile.as_deref().map(named).transpose()?,
             budget: config.budget,
+            allocation: args.alloc.map(Allocation::from).or(config.allocation).unwrap_or_default(),
             severities: config.severities.under(severities),
             baseline: baseline.as_deref().map(read_baseline).transpose()?,
             files,

@@ -7,9 +7,13 @@
 //! [exports]
 //! "wasi:cli/run@0.2.12#run" = "run"
 //! ```
+//!
+//! A file with a `host` has all names of that host, as `lowlift bindgen` writes it: a module has some of them, and imports
+//! nothing else.
 
 use super::ExportName;
 use crate::abi::ImportName;
+use crate::adapt::PREVIEW1;
 use crate::diagnostic::{Code, Diagnostic, Place, Result, nearest};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
@@ -22,6 +26,7 @@ type Pairs = BTreeMap<Spanned<String>, Spanned<String>>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    host: Option<String>,
     #[serde(default)]
     imports: Pairs,
     #[serde(default)]
@@ -33,6 +38,7 @@ struct File {
 pub struct NameFile {
     path: String,
     text: String,
+    host: Option<String>,
     imports: Pairs,
     exports: Pairs,
 }
@@ -40,10 +46,10 @@ pub struct NameFile {
 impl NameFile {
     /// Reads a name map. `path` is how the user named it. Fails with [`Code::NameMapInvalid`], with the place.
     pub fn parse(path: &str, text: &str) -> Result<NameFile> {
-        let mut file =
-            NameFile { path: path.to_owned(), text: text.to_owned(), imports: Pairs::new(), exports: Pairs::new() };
-        let read: File = toml::from_str(text).map_err(|e| file.wrong(e.span().unwrap_or(0..0), e.message()))?;
-        (file.imports, file.exports) = (read.imports, read.exports);
+        let (path, text) = (path.to_owned(), text.to_owned());
+        let mut file = NameFile { path, text, host: None, imports: Pairs::new(), exports: Pairs::new() };
+        let read: File = toml::from_str(&file.text).map_err(|e| file.wrong(e.span().unwrap_or(0..0), e.message()))?;
+        (file.host, file.imports, file.exports) = (read.host, read.imports, read.exports);
         for new in file.imports.values() {
             if split(new.get_ref()).is_none() {
                 let text = format!("`{}` is not a module and a field with one space between", new.get_ref());
@@ -58,12 +64,39 @@ impl NameFile {
         Diagnostic::new(Code::NameMapInvalid, message.trim_end()).at(place)
     }
 
-    /// The new name of every import and export.
+    /// The new name of every import and export of a module.
     pub(super) fn names(
         &self,
         imports: &[ImportName],
         exports: &[ExportName<'_>],
     ) -> Result<(Vec<ImportName>, Vec<String>)> {
+        let Some(host) = &self.host else { return self.all_names(imports, exports) };
+        // What preview1 has is the engine's own.
+        self.covers(host, imports.iter().filter(|name| name.module != PREVIEW1))?;
+        let mut of_module = self.clone();
+        let imported: HashSet<String> = imports.iter().map(ToString::to_string).collect();
+        of_module.imports.retain(|full, _| imported.contains(full.get_ref()));
+        of_module.exports.retain(|full, _| exports.iter().any(|export| export.name == full.get_ref()));
+        of_module.all_names(imports, exports)
+    }
+
+    /// A host has no import that its file does not name.
+    fn covers<'n>(&self, host: &str, mut imports: impl Iterator<Item = &'n ImportName>) -> Result<()> {
+        let Some(missing) = imports.find(|name| !self.imports.contains_key(name.to_string().as_str())) else {
+            return Ok(());
+        };
+        let error = Diagnostic::new(Code::NameMapInvalid, format!("the host `{host}` has no function `{missing}`"));
+        let error = error.in_file(&self.path, "name map");
+        Err(match nearest(&missing.to_string(), self.imports.keys().map(|full| full.get_ref().as_str())) {
+            Some(near) => error.hint(format!("the nearest name there is `{near}`")),
+            None => error,
+        }
+        .hint("`lowlift check --against` compares a module with the WIT of its host")
+        .hint("`lowlift bindgen --name-map-out` writes the file anew, if the host has changed"))
+    }
+
+    /// The new names; all that the file names must be there.
+    fn all_names(&self, imports: &[ImportName], exports: &[ExportName<'_>]) -> Result<(Vec<ImportName>, Vec<String>)> {
         let exports: Vec<&str> = exports.iter().map(|e| e.name).collect();
         let full: Vec<String> = imports.iter().map(ToString::to_string).collect();
         let full: Vec<&str> = full.iter().map(String::as_str).collect();
@@ -85,8 +118,11 @@ impl NameFile {
         imports: &[ImportName],
         exports: &[String],
     ) -> Result<(Vec<ImportName>, Vec<String>)> {
+        if let Some(host) = &self.host {
+            self.covers(host, imports.iter())?;
+        }
         let exports: Vec<ExportName<'_>> = exports.iter().map(|name| ExportName { name, is_memory: false }).collect();
-        self.names(imports, &exports)
+        self.all_names(imports, &exports)
     }
 
     fn renamed(&self, pairs: &Pairs, names: &[&str], what: &str) -> Result<Vec<String>> {
@@ -115,4 +151,34 @@ impl NameFile {
 /// Module and field.
 fn split(text: &str) -> Option<(&str, &str)> {
     text.split_once(' ').filter(|(module, name)| !module.is_empty() && !name.is_empty() && !name.contains(' '))
+}
+
+/// The file of a host, with full and new names of its imports and exports.
+pub(crate) fn host_file<'n>(
+    host: &str,
+    abi_hash: &str,
+    imports: impl Iterator<Item = (ImportName, &'n ImportName)>,
+    exports: impl Iterator<Item = (&'n str, &'n str)>,
+) -> String {
+    let pair = |full: &str, new: &str| format!("{} = {}\n", quoted(full), quoted(new));
+    let mut text = format!("# All names of a host, for `lowlift link --name-map`. ABI {abi_hash}\n");
+    text.push_str(&format!("host = {}\n\n[imports]\n", quoted(host)));
+    text.extend(imports.map(|(full, new)| pair(&full.to_string(), &new.to_string())));
+    text.push_str("\n[exports]\n");
+    text.extend(exports.filter(|(full, new)| full != new).map(|(full, new)| pair(full, new)));
+    text
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }

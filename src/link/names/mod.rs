@@ -7,6 +7,7 @@ mod file;
 
 pub(super) use debug::apart;
 pub use file::NameFile;
+pub(crate) use file::host_file;
 
 use super::ir::Component;
 use super::lower::View;

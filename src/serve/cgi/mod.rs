@@ -12,6 +12,7 @@ mod run;
 pub(super) use routes::routes;
 
 use super::body::ResponseBody;
+use super::linger::Received;
 use super::record::Record;
 use super::request::{self, Connection, plain};
 use super::route::{Mode, Route};
@@ -22,7 +23,6 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
-use hyper::body::Incoming;
 use run::{Call, Outcome, run};
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ pub(super) async fn answer(
     shared: &Shared,
     mut route: Arc<Route>,
     mut record: Record,
-    request: Request<Incoming>,
+    request: Request<Received>,
     connection: Connection,
 ) -> Response<ResponseBody> {
     let mut call = match Call::new(request, &route) {

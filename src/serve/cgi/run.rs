@@ -8,6 +8,7 @@ use crate::engine::{Running, Task};
 use crate::host::http::{BodyError, BodySource, End, Exchange, RequestBody};
 use crate::host::{Stdio, Trap};
 use crate::serve::body::{Guest, ResponseBody, Streaming};
+use crate::serve::linger::Received;
 use crate::serve::pool::{Lease, Retirement};
 use crate::serve::record::Record;
 use crate::serve::request::{Connection, bare, busy, check_head, check_length, collect, failure, known, plain};
@@ -18,7 +19,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -40,7 +41,7 @@ pub(super) enum Outcome {
 
 impl Call {
     /// The request of a client, or the status for one that is refused.
-    pub(super) fn new(request: Request<Incoming>, route: &Route) -> Result<Call, StatusCode> {
+    pub(super) fn new(request: Request<Received>, route: &Route) -> Result<Call, StatusCode> {
         let (parts, body) = request.into_parts();
         check_head(&parts)?;
         check_length(&body, route)?;

@@ -103,6 +103,58 @@ fn asynchronous_functions_are_refused() {
     assert_eq!(generate(&derivation, &rust).expect_err("WAMR is bound in C").code, Code::Usage);
 }
 
+/// The file of a host gives a guest the names that the host's tables have, and refuses a guest of another host.
+#[test]
+fn guests_are_linked_with_the_names_of_their_host() {
+    let short = |allocation| Options { names: Some(NameMap::Short), ..options(Engine::None, allocation) };
+    let file = |derivation: &Derivation, options: &Options| {
+        let names = generate(derivation, options).expect("generated").names;
+        NameFile::parse("names.toml", &names).unwrap_or_else(|e| panic!("{}: {names}", e.message))
+    };
+    let proxy = built_in("wasi:http@0.2.12", Some("proxy"));
+    let options = short(Allocation::Reentrant);
+    let host = file(&proxy, &options);
+    let plan = Plan::of(&proxy, &options).expect("planned");
+    let component = crate::guest("http-hello-rust");
+    let with = |file: &NameFile| {
+        let names = Some(NameMap::File(file.clone()));
+        lowlift::link::link(&component, lowlift::link::Options { names, ..Default::default() })
+    };
+    let linked = with(&host).expect("links");
+    let table = linked.report.names.expect("renamed");
+    let survey = lowlift::adapt::survey(&linked.wasm).expect("valid");
+    assert!(!survey.imports.is_empty() && survey.imports.len() < plan.stubs.len());
+    for ((name, item), entry) in survey.imports.iter().zip(&table.imports) {
+        let stub = plan.stubs.iter().find(|stub| stub.name == *name).expect("the host has it");
+        assert_eq!((&stub.module.core_name, &stub.func.name), (&entry.module, &entry.name));
+        assert_eq!(*item, lowlift::adapt::Item::Func(Some(stub.abi.core.clone())));
+    }
+    for call in plan.calls.iter().filter(|call| call.func.name.contains("#handle") && !call.name.is_empty()) {
+        let exported = table.exports.iter().find(|entry| entry.name == call.func.name);
+        assert!(exported.is_none_or(|entry| entry.new_name == call.name), "{}", call.name);
+    }
+    assert!(table.exports.iter().any(|entry| entry.name.ends_with("#handle") && entry.new_name.starts_with('e')));
+    let error = with(&file(&sample(), &short(Allocation::Reentrant))).expect_err("another host");
+    assert_eq!(error.code, Code::NameMapInvalid);
+    assert!(error.message.starts_with("the host `demo:shelf/shelf@1.2.3` has no function `wasi:"), "{}", error.message);
+    // The same names again, and a host that has changed.
+    let named = |derivation: &Derivation, file: &NameFile| {
+        generate(derivation, &Options { names: Some(NameMap::File(file.clone())), ..options.clone() })
+    };
+    assert_eq!(named(&proxy, &host).expect("generated").names, generate(&proxy, &options).expect("generated").names);
+    let command = built_in("wasi:cli@0.2.12", Some("command"));
+    assert_eq!(named(&command, &host).expect_err("not its names").code, Code::NameMapInvalid);
+    // A guest may name its region.
+    let arena = generate(&sample(), &short(Allocation::Arena)).expect("generated").names;
+    assert!(arena.contains("\n\"lowlift arena\" = \"lowlift arena\"\n"), "{arena}");
+    file(&sample(), &short(Allocation::Arena));
+    // Whatever a name holds is read back.
+    let mut document = sample().document;
+    document.files[0].modules[0].core_name = "a \"quote\" \\ \n \u{7f} \u{85} é".to_owned();
+    let derivation = Derivation::of(document).expect("whole");
+    file(&derivation, &short(Allocation::Reentrant));
+}
+
 #[test]
 fn the_hash_is_of_the_abi_alone() {
     let hash =

@@ -63,6 +63,7 @@ fn hostile_tables_are_refused_with_their_place() {
         ("[check.budget]\nstack = -1", "-1", "invalid value"),
         ("check = 7", "7", "invalid type"),
         ("[check", "[check", ""),
+        ("[check]\nalloc = \"aren\"", "\"aren\"", "unknown variant `aren`"),
         ("[check]\nfeatures = \"a\"", "\"a\"", "invalid type"),
     ] {
         let error = Config::parse("lowlift.toml", config).expect_err(config);
@@ -78,6 +79,23 @@ fn hostile_tables_are_refused_with_their_place() {
     let all: String = Rule::all().iter().map(|rule| format!("{} = \"off\"\n", rule.id)).collect();
     let config = Config::parse("lowlift.toml", &format!("[check.severity]\n{all}")).expect("read").expect("there");
     assert!(Rule::all().iter().all(|rule| config.severities.of(rule) == Level::Off));
+}
+
+/// A host with an arena calls no realloc, so its engine need not be re-entrant.
+#[test]
+fn where_the_host_allocates_is_configured() {
+    let folder = folder(&format!("{CONFIG}profile = \"busy.toml\"\nalloc = \"arena\"\n"));
+    std::fs::copy(root("fixtures/check/busy.toml"), folder.path().join("busy.toml")).expect("copied");
+    let name = r#"(import "test:host/api@0.2.5" "[method]thing.name" (func (param i32 i32)))"#;
+    let module = |import: &str| format!("(module {import} {name} (memory (export \"memory\") 1))");
+    let write = |text: String| std::fs::write(folder.path().join("app.wat"), text).expect("written");
+    let arena = r#"(import "lowlift" "arena" (func (param i32 i32)))"#;
+    write(module(arena));
+    assert_eq!(rules(folder.path(), &[]), []);
+    let without = ["unknown-interface", "support-missing", "reentrancy-needed"].map(|rule| (rule, "error"));
+    assert_eq!(rules(folder.path(), &["--alloc", "reentrant"]), owned(&without));
+    write(module(""));
+    assert_eq!(rules(folder.path(), &[]), owned(&[("place-missing", "error")]));
 }
 
 #[cfg(feature = "serve")]

@@ -105,6 +105,65 @@ fn reentrancy_is_known_from_the_component_itself() {
     assert_eq!(found["subject"], "wasi:http/types@0.2.12");
 }
 
+/// Of a core module without a target, the built-in packages say it: by any scheme of names, in any version of a track.
+#[test]
+fn reentrancy_of_wasi_is_known_from_names() {
+    let profile = Profile::built_in("spacewasm").expect("built in");
+    let found = |import: &str, params: &str| {
+        let text = format!("(module (import {import} (func (param {params}))) (memory (export \"memory\") 1))");
+        let wasm = wat::parse_str(text).expect("text");
+        let host = Host { profile: Some(&profile), ..Host::default() };
+        let (checked, _) = module(&wasm, &host, None).expect("a module");
+        checked.findings.iter().any(|f| f.code() == Code::ReentrancyNeeded)
+    };
+    for import in [
+        r#""wasi:cli/environment@0.2.12" "get-environment""#,
+        r#""wasi:cli/environment@0.2.5" "get-environment""#,
+        r#""wasi:cli/environment@0.2" "get-environment""#,
+        r#""wasi:cli/environment@0.3.0" "get-environment""#,
+        r#""cm32p2|wasi:cli/environment@0.2" "get-environment""#,
+    ] {
+        assert!(found(import, "i32"), "{import}");
+    }
+    for (import, params) in [
+        (r#""wasi:cli/environment@0.2.12" "get-environment""#, "i64"),
+        (r#""wasi:cli/environment@0.9.0" "get-environment""#, "i32"),
+        (r#""wasi:cli/environment" "get-environment""#, "i32"),
+        (r#""wasi:cli/exit@0.2.12" "exit""#, "i32"),
+        (r#""my:cli/environment@0.2.12" "get-environment""#, "i32"),
+        (r#""env" "get-environment""#, "i32"),
+    ] {
+        assert!(!found(import, params), "{import}");
+    }
+    // The same as with a target, for what a real guest imports.
+    let linked = link(&guest("http-echo-rust"), Default::default()).expect("links");
+    let own = lowlift::check::own("guest", &guest("http-echo-rust")).expect("a world");
+    let host = Host { profile: Some(&profile), ..Host::default() };
+    let of = |own: Option<&Target>| {
+        let (checked, _) = module(&linked.wasm, &host, own).expect("a module");
+        let found = checked.findings.iter().filter(|f| f.code() == Code::ReentrancyNeeded);
+        found.map(|f| (f.subject.clone(), f.facts.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(of(None), of(Some(&own)));
+    assert!(!of(None).is_empty());
+}
+
+/// A component names no arena: what needs a host that is re-entrant has no place in it.
+#[test]
+fn places_are_known_from_the_component_itself() {
+    let path = root("fixtures/guests/http-echo-rust.wasm");
+    let args = ["check", path.to_str().expect("UTF-8"), "--profile", "busy.toml"];
+    let found = |more: &[&str], rule: &str| -> Vec<String> {
+        let report = json(&root("fixtures/check"), &[&args, more].concat());
+        let of_rule = super::findings(&report).filter(|f| f["rule"] == rule);
+        of_rule.map(|f| f["subject"].as_str().expect("text").to_owned()).collect()
+    };
+    let reentrancy = found(&[], "reentrancy-needed");
+    assert!(!reentrancy.is_empty());
+    assert_eq!(found(&["--alloc", "arena"], "place-missing"), reentrancy);
+    assert!(found(&["--alloc", "arena"], "reentrancy-needed").is_empty());
+}
+
 #[test]
 fn an_adapter_that_was_linked_in_is_seen() {
     let wasm = guest("p1-command");
@@ -126,7 +185,7 @@ fn an_adapter_that_was_linked_in_is_seen() {
 fn any_bytes_are_borne() {
     let profile = Profile::built_in("mvp").expect("built in");
     let budget = lowlift::check::Budget { stack: Some(1), data: Some(1), ..Default::default() };
-    let host = Host { profile: Some(&profile), target: None, budget };
+    let host = Host { profile: Some(&profile), target: None, budget, ..Host::default() };
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
         state ^= state << 13;

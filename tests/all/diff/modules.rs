@@ -116,7 +116,7 @@ fn a_host_by_canonical_versions_is_known_by_its_track() {
             r#"(module (import "wasi:io/poll@{version}" "[method]pollable.ready" (func (param i32) (result i32))))"#
         );
         let survey = survey(&wat::parse_str(text).expect("valid text")).expect("a module");
-        let checked = lowlift::check::check(&survey, &target);
+        let checked = lowlift::check::check(&survey, &target, lowlift::abi::Allocation::default());
         (checked.failed(), checked.findings.iter().map(|f| f.code().id()).collect::<Vec<_>>())
     };
     assert_eq!(codes("0.2"), (false, vec![]));

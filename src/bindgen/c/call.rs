@@ -2,7 +2,7 @@
 
 use super::ident::comment;
 use super::shape::{Form, Value};
-use super::stub::{Shape, cooked, raw, slot};
+use super::stub::{Shape, c_type, cooked, raw, slot};
 use super::value::{Op, Values, deeper};
 use crate::abi::Signature;
 use crate::bindgen::Call;
@@ -159,17 +159,12 @@ impl Values<'_> {
             let _ = writeln!(body, "    {stem}_slot_t in[{}];", cores.len());
         }
         for (i, &core) in cores.iter().enumerate() {
-            let c_type = match core {
-                crate::abi::Core::I32 => "uint32_t",
-                crate::abi::Core::I64 => "uint64_t",
-                crate::abi::Core::F32 => "float",
-                crate::abi::Core::F64 => "double",
-            };
-            params.push(format!("{c_type} a{i}"));
+            params.push(format!("{} a{i}", c_type(core)));
             let _ = writeln!(body, "    in[{i}].{} = a{i};", slot(core));
         }
         let given = if cores.is_empty() { "NULL" } else { "in" };
-        let _ = writeln!(body, "    if (!{stem}_invoke(call, {number}, {given}, NULL)) return false;");
+        let inside = if matches!(call.func.role, FuncRole::PostReturn) { "_inside" } else { "" };
+        let _ = writeln!(body, "    if (!{stem}_invoke{inside}(call, {number}, {given}, NULL)) return false;");
         (format!("bool {name}({})", params.join(", ")), body)
     }
 }

@@ -89,16 +89,19 @@ pub(super) struct Backend {
     pub(super) register: Text,
 }
 
-/// What every back end enters a stub through.
+/// What every back end enters a stub through; `$inside` is [`NOT_INSIDE`] where there is such a member.
 pub(super) const ENTER: &str = r#"static inline bool $p_enter($p_call_t *call, $p_instance_t *instance, void *engine, bool memory) {
     memset(call, 0, sizeof *call);
     call->instance = instance;
     call->engine = engine;
     if (instance == NULL) return $p_fail(call, "the guest is bound to no host");
-    return !memory || $p_refresh(call);
+$inside    return !memory || $p_refresh(call);
 }
 
 "#;
+
+/// The guest is called for memory, or to free something, and may do no more than that.
+pub(super) const NOT_INSIDE: &str = "    if (instance->inside) return $p_fail(call, \"a function of the host is called from realloc or a post-return\");\n";
 
 pub(super) fn backend(engine: Engine) -> Backend {
     match engine {

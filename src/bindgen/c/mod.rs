@@ -139,6 +139,12 @@ impl Output<'_> {
         !self.interface.exports.is_empty()
     }
 
+    /// Whether there are functions of the guest that may not call the host.
+    fn has_inside(&self) -> bool {
+        let post_returns = self.plan.calls.iter().any(|call| matches!(call.func.role, FuncRole::PostReturn));
+        post_returns || self.allocation == Allocation::Reentrant
+    }
+
     fn has_export_table(&self) -> bool {
         match self.backend.exports {
             ExportTable::Never => false,
@@ -191,6 +197,9 @@ impl Output<'_> {
         );
         text.push_str("struct $p_instance {\n    /* The host's own. */\n    void *host;\n");
         text.push_str(self.backend.members);
+        if self.has_inside() {
+            text.push_str("    /* Whether the guest's realloc or a post-return runs. */\n    bool inside;\n");
+        }
         if self.allocation == Allocation::Arena {
             text.push_str("    /* The free part of the region that the guest named last. */\n    uint32_t arena_next;\n    uint32_t arena_end;\n");
         }
@@ -250,7 +259,11 @@ impl Output<'_> {
             text.push_str(&self.backend.invoke.of(&self.interface)?);
         }
         if !self.is_idle() {
-            text.push_str(engine::ENTER);
+            let inside = if self.has_inside() { engine::NOT_INSIDE } else { "" };
+            text.push_str(&engine::ENTER.replace("$inside", inside));
+        }
+        if self.has_inside() {
+            text.push_str(support::INVOKE_INSIDE);
         }
         match self.allocation {
             Allocation::Reentrant => {

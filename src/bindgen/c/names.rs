@@ -81,6 +81,8 @@ const SUPPORT: &[&str] = &[
     "area",
     "refresh",
     "invoke",
+    "invoke_inside",
+    "run",
     "char_ok",
     "enter",
     "host_func",

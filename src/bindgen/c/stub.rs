@@ -29,6 +29,16 @@ impl Shape {
     }
 }
 
+/// A core value as C has it.
+pub(super) fn c_type(core: Core) -> &'static str {
+    match core {
+        Core::I32 => "uint32_t",
+        Core::I64 => "uint64_t",
+        Core::F32 => "float",
+        Core::F64 => "double",
+    }
+}
+
 /// A slot as the engine has it.
 pub(super) fn slot(core: Core) -> &'static str {
     core.name()

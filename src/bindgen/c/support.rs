@@ -337,14 +337,26 @@ pub(super) const LIMIT: &str = r"
 #endif
 ";
 
-/// Behind `$p_invoke`: allocation by the guest.
+/// Behind `$p_invoke`: calls from which the guest may not call the host, as *Canonical ABI*, `may_leave`, has it.
+pub(super) const INVOKE_INSIDE: &str = r"/* The guest may not call its host from here. */
+static bool $p_invoke_inside($p_call_t *call, uint32_t number, const $p_slot_t *in, $p_slot_t *out) {
+    bool fine;
+    call->instance->inside = true;
+    fine = $p_invoke(call, number, in, out);
+    call->instance->inside = false;
+    return fine;
+}
+
+";
+
+/// Behind that: allocation by the guest.
 pub(super) const REENTRANT: &str = r#"bool $p_alloc($p_call_t *call, uint32_t size, uint32_t align, uint32_t *ptr) {
     $p_slot_t in[4], out;
     in[0].i32 = 0;
     in[1].i32 = 0;
     in[2].i32 = align;
     in[3].i32 = size;
-    if (!$p_invoke(call, $P_REALLOC, in, &out)) return false;
+    if (!$p_invoke_inside(call, $P_REALLOC, in, &out)) return false;
     *ptr = out.i32;
     return $p_area(call, *ptr, size, align);
 }

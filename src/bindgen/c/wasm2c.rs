@@ -3,7 +3,8 @@
 //! The names are formed otherwise since 1.0.33 (`w2c_env_add`) than before (`Z_envZ_add`): a macro chooses.
 
 use super::engine::{Backend, Entry, Export, ExportTable, Import, Interface, Text};
-use crate::abi::{Core, CoreSignature};
+use super::stub::c_type;
+use crate::abi::CoreSignature;
 use crate::diagnostic::Result;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -178,15 +179,6 @@ fn of_guest(name: &str) -> String {
 
 fn result(core: &CoreSignature) -> &'static str {
     core.results.first().map_or("void", |&core| c_type(core))
-}
-
-fn c_type(core: Core) -> &'static str {
-    match core {
-        Core::I32 => "uint32_t",
-        Core::I64 => "uint64_t",
-        Core::F32 => "float",
-        Core::F64 => "double",
-    }
 }
 
 /// A name in symbols until 1.0.32: all but letters, digits and underscores, and `Z`, by its bytes.

@@ -103,20 +103,23 @@ impl Built {
         Ok(std::iter::once(format!("{}={}", self.name, text(&program))).chain(compiler).collect())
     }
 
-    /// The guest behind generated code, in both forms: both are right where an engine is re-entrant.
+    /// The guest behind generated code, in both forms: both are right where an engine is re-entrant. WAMR also by the
+    /// standard C API.
     pub(super) fn targets<'a>(&self, paths: &Paths, folder: &'a Path) -> Vec<Target<'a>> {
-        let target = |(allocation, guest)| Target {
-            label: format!("{} {}, {allocation}", self.name, self.version),
-            name: self.engine,
+        let target = |(engine, allocation, guest)| Target {
+            label: format!("{} {}, {engine}, {allocation}", self.name, self.version),
+            name: engine,
             allocation,
             guest: paths.guests.join(guest),
             names: None,
             words: self.words.clone(),
-            is_measured: allocation == "reentrant" && self.engine != "toywasm",
+            is_measured: allocation == "reentrant" && matches!(engine, "wamr" | "wasm3"),
             compiler: self.compiler.clone(),
             folder,
         };
-        [("reentrant", "engines.wasm"), ("arena", "engines-arena.wasm")].map(target).into()
+        let own = [(self.engine, "reentrant", "engines.wasm"), (self.engine, "arena", "engines-arena.wasm")];
+        let standard = (self.engine == "wamr").then_some(("wasm-c-api", "reentrant", "engines.wasm"));
+        own.into_iter().chain(standard).map(target).collect()
     }
 }
 
@@ -133,8 +136,12 @@ fn wamr(dir: &Path, folder: &Path, name: &'static str, options: &[&str], compile
     cmake(dir, folder, "vmlib", options)?;
     let part = |part: &str| said(&dir.join("core/version.h"), &format!("#define WAMR_VERSION_{part} "));
     let version = format!("{}.{}.{}", part("MAJOR")?, part("MINOR")?, part("PATCH")?);
-    let (include, library) = (dir.join("core/iwasm/include"), folder.join("libiwasm.a"));
-    let words = ["-isystem", &text(&include), &text(&library), "-lm", "-ldl", "-lpthread"].map(str::to_owned).to_vec();
+    // The header of the standard C API is called otherwise.
+    let (include, standard) = (dir.join("core/iwasm/include"), folder.join("standard"));
+    fs::create_dir_all(&standard)?;
+    fs::write(standard.join("wasm.h"), "#include <wasm_c_api.h>\n")?;
+    let words = ["-isystem", &text(&include), "-isystem", &text(&standard), &text(&folder.join("libiwasm.a"))];
+    let words = words.into_iter().chain(["-lm", "-ldl", "-lpthread"]).map(str::to_owned).collect();
     Ok(Built { name, engine: "wamr", version, words, compiler })
 }
 

@@ -13,6 +13,9 @@ static uint8_t *page;
 static uint32_t top;
 static int failures;
 static char seen[256];
+/* Whether the guest calls the host where it may not. */
+static bool naughty;
+static void call_inside(void);
 
 static bool memory(demo_shelf_shelf_instance_t *instance, demo_shelf_shelf_memory_t *out) {
     (void)instance;
@@ -24,6 +27,7 @@ static bool memory(demo_shelf_shelf_instance_t *instance, demo_shelf_shelf_memor
 /* The guest's functions: a realloc that moves the whole memory each time, and `run`. */
 static bool guest(demo_shelf_shelf_instance_t *instance, const demo_shelf_shelf_export_t *export_, const slot_t *in, slot_t *out) {
     (void)instance;
+    if (naughty) call_inside();
     if (strcmp(export_->name, "cabi_realloc") == 0) {
         uint8_t *moved = malloc(65536);
         uint32_t ptr = (top + in[2].i32 - 1) & ~(in[2].i32 - 1);
@@ -177,6 +181,13 @@ static void put32(uint32_t at, uint32_t value) {
 static const char *const OUT = "pointer out of bounds";
 static const char *const ASKEW = "misaligned pointer";
 static const char *const CASE = "no such case";
+
+/* `count` takes nothing, and looks at no memory. */
+static void call_inside(void) {
+    slot_t out;
+    naughty = false;
+    expect("count", NULL, "a function of the host is called from realloc or a post-return", "", &out);
+}
 
 static void strings(void) {
     slot_t in[2], out;
@@ -347,6 +358,7 @@ static void spilled(void) {
 }
 
 static void calls(void) {
+    slot_t out;
     demo_shelf_shelf_call_t call;
     demo_shelf_shelf_list_t args;
     demo_shelf_shelf_string_t string = {0, 0};
@@ -356,10 +368,15 @@ static void calls(void) {
     check(demo_shelf_shelf_begin(&call, &instance), "a call begins");
     check(demo_shelf_shelf_list_new(&call, 1, 8, 4, &args) && demo_shelf_shelf_string_new(&call, "arg", 3, &string), "arguments");
     check(demo_shelf_shelf_string_set(&call, args, 0, string), "an argument");
+    naughty = true;
+    check(demo_shelf_shelf_string_new(&call, "arg", 3, &string) && !naughty, "a call from realloc traps, and no later one");
+    expect("count", NULL, NULL, "", &out);
     check(exports_demo_shelf_shelf_run(&call, args, &mood, &ret, &area), "run");
     check(strcmp(seen, "run 1 1 9") == 0 && area == 512 && ret.is_err == 0 && ret.val.ok.len == 2, seen);
     check(memcmp(demo_shelf_shelf_at(&call, ret.val.ok.ptr, 2), "hi", 2) == 0, "the text");
+    naughty = true;
     check(exports_demo_shelf_shelf_run_post_return(&call, area) && strcmp(seen, "cabi_post_run") == 0, "post-return");
+    check(!naughty, "a call from a post-return traps");
     check(demo_shelf_shelf_at(&call, 65536, 1) == NULL && demo_shelf_shelf_at(&call, 65535, 1) != NULL, "a pointer");
 }
 

@@ -3,7 +3,7 @@
 mod adapt;
 mod bindgen;
 mod check;
-#[allow(dead_code, reason = "the tests of generated C use the rest")]
+#[allow(dead_code, clippy::duplicate_mod, reason = "the tests of generated C have it too, and use the rest")]
 #[path = "../../tests/all/bindgen/lexer.rs"]
 mod lexer;
 mod link;

@@ -2,7 +2,7 @@
 
 use crate::abi::{CoreSignature, ImportName};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{Parser, Payload, TypeRef, Validator, WasmFeatures};
 
 /// The import module of preview1.
@@ -142,19 +142,14 @@ impl Survey {
 
     /// One line on what the module is, for the place of a message.
     pub fn describe(&self) -> String {
-        let mut modules: Vec<(&str, usize)> = Vec::new();
-        for (name, _) in &self.imports {
-            match modules.iter_mut().find(|(m, _)| *m == name.module) {
-                Some((_, count)) => *count += 1,
-                None => modules.push((&name.module, 1)),
+        let modules: BTreeSet<&str> = self.imports.iter().map(|(name, _)| name.module.as_str()).collect();
+        let count = self.imports.len();
+        match (modules.first(), modules.len()) {
+            (None, _) => "core module without imports".to_owned(),
+            (Some(module), 1) => {
+                format!("core module, {count} import{} from `{module}`", if count == 1 { "" } else { "s" })
             }
-        }
-        match modules.as_slice() {
-            [] => "core module without imports".to_owned(),
-            [(module, count)] => {
-                format!("core module, {count} import{} from `{module}`", if *count == 1 { "" } else { "s" })
-            }
-            many => format!("core module, imports from {} modules", many.len()),
+            (_, many) => format!("core module, imports from {many} modules"),
         }
     }
 }

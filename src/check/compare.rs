@@ -9,6 +9,7 @@ use crate::adapt::{Foreign, Item, PREVIEW1, Survey};
 use crate::diagnostic::{Code, nearest};
 use indexmap::IndexMap;
 use semver::Version;
+use std::collections::{BTreeSet, HashMap};
 
 /// Compares what `survey` found in a module with what `target` provides and requires; `allocation` says where such a host
 /// puts lists and strings.
@@ -90,9 +91,10 @@ impl<'s, 't> Imports<'s, 't> {
             }
         }
         self.findings.extend(versions.into_iter().map(|(guest, (host, functions))| version(guest, host, &functions)));
-        let (survey, target) = (self.survey, self.index.target);
-        self.findings
-            .extend(unknowns.into_iter().map(|(module, functions)| unknown(survey, module, &functions, target)));
+        if !unknowns.is_empty() {
+            let known = Known::new(self.survey, self.index.target);
+            self.findings.extend(unknowns.into_iter().map(|(module, functions)| known.unknown(module, &functions)));
+        }
         (self.findings, self.index, self.exact)
     }
 }
@@ -153,37 +155,61 @@ fn missing(name: &ImportName, module: &str, functions: &[&str]) -> Finding {
     draft.maybe("near", nearest(&name.name, functions.iter().copied())).done()
 }
 
-fn unknown(survey: &Survey, module: &str, functions: &[&str], target: &Target) -> Finding {
-    let code = match module {
-        PREVIEW1 => Code::Preview1Left,
-        "wasi_unstable" => Code::OldSnapshot,
-        _ if module.starts_with("cm32p2") && target.names != Names::Cm32p2 => Code::BuildTargetNames,
-        _ => Code::UnknownModule,
-    };
-    let draft = Draft::new(code, module).set("target", target.name.as_str()).set("functions", listed(functions));
-    match code {
-        Code::BuildTargetNames => draft.set("module", module).done(),
-        Code::UnknownModule => {
-            let near = nearest(module, target.provided.keys().map(|n| n.module.as_str()));
-            draft.set("module", module).maybe("advice", advice(survey, module)).maybe("near", near).done()
-        }
-        _ => draft.done(),
-    }
+/// What there is to say of modules that the target does not have. A module may import from very many: it is read once.
+struct Known<'t> {
+    target: &'t Target,
+    /// The modules of the target.
+    modules: BTreeSet<&'t str>,
+    /// Whose host functions those of a module look like.
+    foreign: HashMap<String, &'static Foreign>,
 }
 
-/// Whose host functions these look like, and what helps, as `lowlift adapt` says it.
-fn advice(survey: &Survey, module: &str) -> Option<String> {
-    if module == Allocation::arena().0.module {
-        return Some("a host that was generated with `--alloc arena` has it: say `--alloc arena` here, too".to_owned());
+impl<'t> Known<'t> {
+    fn new(survey: &Survey, target: &'t Target) -> Self {
+        let mut foreign = HashMap::new();
+        for known in Foreign::of(survey) {
+            for import in known.imports(survey) {
+                let module = import.split(' ').next().unwrap_or_default();
+                foreign.entry(module.to_owned()).or_insert(known);
+            }
+        }
+        Known { target, modules: target.provided.keys().map(|n| n.module.as_str()).collect(), foreign }
     }
-    let tells =
-        |foreign: &&Foreign| foreign.imports(survey).iter().any(|import| import.split(' ').next() == Some(module));
-    match Foreign::of(survey).into_iter().find(tells) {
-        Some(foreign) => Some(format!("{}: {}", foreign.found, foreign.hint)),
-        // No interface is called like this.
-        None if !module.contains(':') => Some(
-            "this looks like a host of its own: describe these functions in WIT and bind the module to it".to_owned(),
-        ),
-        None => None,
+
+    fn unknown(&self, module: &str, functions: &[&str]) -> Finding {
+        let code = match module {
+            PREVIEW1 => Code::Preview1Left,
+            "wasi_unstable" => Code::OldSnapshot,
+            _ if module.starts_with("cm32p2") && self.target.names != Names::Cm32p2 => Code::BuildTargetNames,
+            _ => Code::UnknownModule,
+        };
+        let draft =
+            Draft::new(code, module).set("target", self.target.name.as_str()).set("functions", listed(functions));
+        match code {
+            Code::BuildTargetNames => draft.set("module", module).done(),
+            Code::UnknownModule => {
+                let near = nearest(module, self.modules.iter().copied());
+                draft.set("module", module).maybe("advice", self.advice(module)).maybe("near", near).done()
+            }
+            _ => draft.done(),
+        }
+    }
+
+    /// What helps, as `lowlift adapt` says it.
+    fn advice(&self, module: &str) -> Option<String> {
+        if module == Allocation::arena().0.module {
+            return Some(
+                "a host that was generated with `--alloc arena` has it: say `--alloc arena` here, too".to_owned(),
+            );
+        }
+        match self.foreign.get(module) {
+            Some(foreign) => Some(format!("{}: {}", foreign.found, foreign.hint)),
+            // No interface is called like this.
+            None if !module.contains(':') => Some(
+                "this looks like a host of its own: describe these functions in WIT and bind the module to it"
+                    .to_owned(),
+            ),
+            None => None,
+        }
     }
 }

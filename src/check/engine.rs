@@ -3,7 +3,6 @@
 use super::budget::of_profile;
 use super::features::features;
 use super::finding::{Draft, Finding};
-use super::start::import;
 use crate::diagnostic::{Code, Result};
 use crate::link::View;
 use crate::profile::Profile;
@@ -70,8 +69,9 @@ fn params(view: &View<'_>, profile: &Profile) -> Vec<Finding> {
         let draft = Draft::new(Code::TooManyParams, subject).set("function", shown).set("wanted", limit.to_string());
         draft.set("found", count(&func).to_string()).set("profile", profile.name.as_str())
     };
-    let imports = (0..imported).filter(is_over).map(|func| {
-        let name = import(view, func);
+    let named = view.imports.iter().filter(|i| matches!(i.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)));
+    let imports = (0..imported).zip(named).filter(|(func, _)| is_over(func)).map(|(func, import)| {
+        let name = format!("{} {}", import.module, import.name);
         draft(func, &name, format!("`{name}`")).done()
     });
     let mut findings: Vec<Finding> = imports.collect();

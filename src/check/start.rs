@@ -57,7 +57,7 @@ fn path(view: &View<'_>, start: u32, func: u32, callers: &HashMap<u32, u32>) -> 
 }
 
 /// Module and field of an imported function.
-pub(super) fn import(view: &View<'_>, func: u32) -> String {
+fn import(view: &View<'_>, func: u32) -> String {
     let functions = view.imports.iter().filter(|i| matches!(i.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)));
     let import = functions.into_iter().nth(func as usize);
     import.map_or_else(|| format!("function {func}"), |i| format!("{} {}", i.module, i.name))

@@ -5,7 +5,7 @@
 //! again. What is only a consequence of an edit is neutralised without a word.
 
 use super::load::WitFile;
-use super::{builtin, limits, scan};
+use super::{builtin, limits, scan, twice};
 use crate::diagnostic::{Code, Diagnostic, Place, Result, nearest, quietly};
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
@@ -49,7 +49,10 @@ pub(super) fn resolve(base: &Resolve, packages: &[&[WitFile]]) -> Result<(Resolv
         let mut resolve = base.clone();
         let main = groups.remove(0);
         match quietly("resolving WIT", || resolve.push_groups(main, groups)) {
-            Ok(Ok(package)) if search.found.is_empty() => return Ok((resolve, package)),
+            Ok(Ok(package)) if search.found.is_empty() => {
+                search.twice(&resolve);
+                return if search.found.is_empty() { Ok((resolve, package)) } else { Err(search.report()) };
+            }
             Ok(Err(error)) if search.resolve_error(error.kind(), &resolve) => {}
             Err(panic) if search.found.is_empty() => return Err(search.in_first_file(panic)),
             _ => break,
@@ -296,6 +299,17 @@ impl<'f> Search<'f> {
             return false;
         }
         self.blank_piece(&spot)
+    }
+
+    /// Notes names that stand twice.
+    fn twice(&mut self, resolve: &Resolve) {
+        for (span, message) in twice::names(resolve).into_iter().take(MAX_MISTAKES) {
+            let error = Diagnostic::new(Code::WitParse, message);
+            match self.spot(span, &resolve.source_map) {
+                Some(spot) => self.note(spot, error, None),
+                None => self.found.push(((usize::MAX, 0..0), *self.in_first_file(error))),
+            }
+        }
     }
 
     fn note(&mut self, spot: Spot, error: Box<Diagnostic>, near: Option<String>) {

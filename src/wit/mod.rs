@@ -9,6 +9,7 @@ mod load;
 mod mistakes;
 mod nesting;
 mod scan;
+mod twice;
 
 pub use builtin::{built_in, built_in_packages};
 pub(crate) use cycles::refuse_cycles;

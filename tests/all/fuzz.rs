@@ -1,6 +1,6 @@
 //! The targets of `fuzz/`, with inputs that are the same every time.
 
-#[path = "../../fuzz/targets.rs"]
+#[path = "../../fuzz/targets/mod.rs"]
 pub(crate) mod targets;
 
 use crate::random::{WIT, Xorshift};
@@ -8,7 +8,7 @@ use crate::root;
 use lowlift::abi::{Abi, Forms, Names};
 use lowlift::wit::{Gates, Loaded, Sources, WitFile, built_in, load};
 use lowlift::witx::{Options, Scope, derive, print, single};
-use targets::{Outcome, wit_derive, witx_read};
+use targets::Outcome;
 
 const CASES: usize = 1_500;
 
@@ -44,14 +44,14 @@ fn fixture(name: &str) -> String {
     std::fs::read_to_string(root("fixtures/witx").join(name)).expect("a fixture")
 }
 
-fn loaded(text: String) -> Loaded {
+pub(crate) fn loaded(text: String) -> Loaded {
     let main = vec![WitFile { path: "test.wit".to_owned(), text }];
     load(&Sources::Text { main, deps: Vec::new(), binary_deps: Vec::new() }, &Gates::default())
         .expect("the WIT is valid")
 }
 
 /// Everything in one text.
-fn witx(loaded: &Loaded, forms: Forms) -> String {
+pub(crate) fn witx(loaded: &Loaded, forms: Forms) -> String {
     let options = Options { abi: Abi { names: Names::Legacy, forms }, aliases: Vec::new() };
     let scope = Scope::Packages(loaded.packages.clone());
     single(&print(&derive(&loaded.resolve, &scope, &options).expect("derives").document))
@@ -84,7 +84,9 @@ fn mutated_witx_is_refused_or_read_again() {
     {
         seeds.push(witx(&built_in(package, &Gates::default()).expect("built in"), forms));
     }
-    let [refused, _, whole] = run(0x2545_f491_4f6c_dd1d, &seeds, WITX, |text, _| witx_read(text.as_bytes()));
+    let [refused, _, whole] = run(0x2545_f491_4f6c_dd1d, &seeds, WITX, |text, _| {
+        targets::find("witx_read").expect("a target")(text.as_bytes())
+    });
     assert!(refused > CASES / 4 && whole > CASES / 20, "{refused} refused, {whole} whole");
 }
 
@@ -98,7 +100,7 @@ fn mutated_wit_is_refused_or_derived_and_proven() {
     let [refused, _, whole] = run(0x9e37_79b9_7f4a_7c15, &seeds, WIT, |text, mode| {
         let mut data = vec![(mode % 5) as u8];
         data.extend_from_slice(text.as_bytes());
-        wit_derive(&data)
+        targets::find("wit_derive").expect("a target")(&data)
     });
     assert!(refused > CASES / 4 && whole > CASES / 20, "{refused} refused, {whole} whole");
 }

@@ -1,7 +1,7 @@
 //! The target `link_component` of `fuzz/`, with inputs that are the same every time: components of which a few bytes or
 //! sections were lost, copied, moved or changed.
 
-use crate::fuzz::targets::{Outcome, link_component};
+use crate::fuzz::targets::{self, Outcome};
 use crate::random::Xorshift;
 use crate::{guest, root};
 
@@ -9,6 +9,10 @@ const CASES: usize = 3_000;
 
 /// Ways to link that are given to every seed: none, all that changes the output, and each alone.
 const MODES: [u8; 8] = [0, 0b1_1011, 0b1, 0b10, 0b100, 0b1000, 0b1_0000, 0b1110_0000];
+
+fn link_component(data: &[u8]) -> Outcome {
+    targets::find("link_component").expect("a target")(data)
+}
 
 /// Fixtures, and the smallest guests.
 fn seeds() -> Vec<Vec<u8>> {
@@ -72,7 +76,7 @@ fn blind(random: &mut Xorshift, bytes: &mut Vec<u8>, others: &[u8]) {
 }
 
 /// Sections lost, copied, moved, taken from another, or changed inside so that their sizes still fit.
-fn mutate(random: &mut Xorshift, wasm: &[u8], other: &[u8]) -> Vec<u8> {
+pub(crate) fn mutate(random: &mut Xorshift, wasm: &[u8], other: &[u8]) -> Vec<u8> {
     let mut bytes = wasm.to_vec();
     let whole = sections(wasm).filter(|sections| !sections.is_empty() && random.below(8) > 0);
     let Some(mut parts) = whole else {

@@ -17,6 +17,7 @@ mod files;
 mod fuzz;
 mod fuzz_host;
 mod fuzz_link;
+mod fuzz_seeds;
 mod host;
 mod http_client;
 mod http_host;

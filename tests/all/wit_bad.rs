@@ -61,6 +61,30 @@ fn each_mistake_is_said_once() {
     }
 }
 
+/// Found by the fuzzer: the parser takes names that stand twice, or differ in the case of letters alone, where no component can
+/// have both.
+#[test]
+fn names_that_stand_twice_are_said() {
+    for (item, want) in [
+        ("record r { a: u8, b: u8, a: u16 }", "a"),
+        ("record r { a: u8, b: u8, A: u16 }", "A"),
+        ("variant v { a(u8), a }", "a"),
+        ("variant v { a(u8), A }", "A"),
+        ("enum e { a-b, A-B }", "A-B"),
+        ("flags f { b1, b1 }", "b1"),
+        ("f: func(a: u8, A: u8);", "A"),
+        ("f: func(); F: func();", "F"),
+        ("type t = u8; type T = u8;", "T"),
+        ("resource r { m: func(); M: func(); }", "M"),
+    ] {
+        assert_eq!(mistakes(&format!("package a:b; interface i {{ {item} }}")), [want], "{item}");
+    }
+    assert_eq!(mistakes("package a:b; world w { export f: func(a: u8, A: u8); }"), ["A"]);
+    let fine =
+        "record r { a: u8, b: u8 } enum a { r, b } f: func(f: r, r: a); resource x { constructor(); f: func(); }";
+    assert!(mistakes(&format!("package a:b; interface i {{ {fine} }}")).is_empty());
+}
+
 #[test]
 fn mistakes_between_items_are_said_too() {
     for (items, want) in [

@@ -2,7 +2,7 @@
 
 use lowlift::abi::{Abi, Forms, Names};
 use lowlift::diagnostic::{Code, Place, Result};
-use lowlift::wit::{Gates, Sources, WitFile, load};
+use lowlift::wit::{Gates, Sources, WitFile, load, select_world};
 use lowlift::witx::{Counts, Options, Reading, Scope, derive, print, read, verify};
 use std::process::Command;
 
@@ -83,6 +83,23 @@ fn what_witx_or_the_component_model_lacks_is_refused_with_its_place() {
                 assert!(at.is_empty() || shown == at, "{what}: {shown}");
             }
             place => panic!("{what}: {place:?}"),
+        }
+    }
+}
+
+/// Found by mutation: the guest's memory has that name already. Where the names are others, nothing is wrong.
+#[test]
+fn an_exported_function_called_memory_is_refused() {
+    let wit = "package a:b; world w { export memory: func(s: string) -> u32; }";
+    let main = vec![WitFile { path: "test.wit".to_owned(), text: wit.to_owned() }];
+    let sources = Sources::Text { main, deps: Vec::new(), binary_deps: Vec::new() };
+    let loaded = load(&sources, &Gates::default()).expect("WIT");
+    let world = Scope::World(select_world(&loaded, None).expect("a world"));
+    for (names, is_fine) in [(Names::Legacy, false), (Names::Canonical, false), (Names::Cm32p2, true)] {
+        let options = Options { abi: Abi { names, forms: Forms::Sync }, aliases: Vec::new() };
+        match derive(&loaded.resolve, &world, &options) {
+            Ok(derived) => assert!(is_fine && read(&print(&derived.document)).is_ok(), "{names:?}"),
+            Err(error) => assert!(!is_fine && error.code == Code::NotExpressible, "{names:?}: {error:?}"),
         }
     }
 }

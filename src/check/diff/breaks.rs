@@ -27,7 +27,11 @@ pub fn breaks(changes: &[Change], survey: &Survey) -> Vec<Broken> {
     let imports = imports.map(|(name, _)| (name.to_string(), Name::import(&name.module, &name.name)));
     let exports = survey.exports.iter().filter(|(_, item)| is_func(item));
     let exports = exports.map(|(name, _)| (name.clone(), Name::export(name)));
-    let names: Vec<(String, Hit)> = imports.chain(exports).map(|(shown, name)| (shown, Hit::of(&name))).collect();
+    let names = imports.chain(exports).map(|(shown, name)| (shown, Hit::of(&name)));
+    let whole = |hit: &Hit| Hit { mark: None, function: None, interface: hit.interface.clone() };
+    // Most of what a module names was not changed, and need not be compared with each change.
+    let all: HashSet<&Hit> = changes.iter().flat_map(|change| &change.hits).collect();
+    let names: Vec<(String, Hit)> = names.filter(|(_, hit)| all.contains(hit) || all.contains(&whole(hit))).collect();
     let mut seen = HashSet::new();
     let mut out = Vec::new();
     for change in changes.iter().filter(|c| c.verdict == Verdict::Breaking) {
@@ -43,7 +47,6 @@ pub fn breaks(changes: &[Change], survey: &Survey) -> Vec<Broken> {
             }
         };
         let hits: HashSet<&Hit> = change.hits.iter().collect();
-        let whole = |hit: &Hit| Hit { mark: None, function: None, interface: hit.interface.clone() };
         let is_hit = |hit: &Hit| hits.contains(hit) || hits.contains(&whole(hit));
         let mut found = names.iter().filter(|(_, hit)| is_hit(hit)).peekable();
         if change.code == Code::FunctionAdded {

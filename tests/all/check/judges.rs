@@ -218,3 +218,21 @@ fn nothing_to_check_against_is_said() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("LL0107"), "{}", text(&output.stderr));
 }
+
+/// What is said of one module does not take the time of all of them.
+#[test]
+fn imports_from_very_many_modules_are_each_told_of() {
+    const MODULES: usize = 20_000;
+    let imports: String = (0..MODULES).map(|i| format!("(import \"m{i}\" \"db_read\" (func))")).collect();
+    let wasm = wat::parse_str(format!("(module {imports} (import \"env\" \"db_read\" (func)))")).expect("text");
+    let wasi = built_in("wasi:http@0.2.12", &Gates::default()).expect("built in");
+    let world = select_world(&wasi, Some("proxy")).expect("a world");
+    let target = Target::of_world("proxy", &wasi.resolve, world).expect("a target");
+    let host = Host { target: Some(&target), ..Host::default() };
+    let (checked, survey) = module(&wasm, &host, None).expect("valid");
+    assert_eq!(survey.describe(), format!("core module, imports from {} modules", MODULES + 1));
+    let unknown: Vec<_> = checked.findings.iter().filter(|f| f.code() == Code::UnknownModule).collect();
+    assert_eq!(unknown.len(), MODULES + 1);
+    let of_a_host = |text: &str| unknown.iter().filter(|f| format!("{f:?}").contains(text)).count();
+    assert_eq!((of_a_host("plug-in"), of_a_host("a host of its own: describe these")), (1, MODULES));
+}

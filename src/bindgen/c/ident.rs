@@ -36,9 +36,26 @@ pub(super) fn snake(name: &str) -> String {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Scope {
     taken: HashSet<String>,
+    /// No name ends in one of these.
+    endings: Vec<String>,
 }
 
 impl Scope {
+    /// A scope outside of others, where none of their names is given.
+    pub(super) fn around(inner: impl IntoIterator<Item = String>) -> Scope {
+        Scope { taken: inner.into_iter().collect(), endings: Vec::new() }
+    }
+
+    /// Gives no more names that end in this.
+    pub(super) fn without(&mut self, ending: String) {
+        self.endings.push(ending);
+    }
+
+    /// Whether it has been given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.taken.contains(name)
+    }
+
     /// Gives `wanted`, or what is nearest to it: an identifier that C, its headers and the engines leave free, and that
     /// was not given before.
     pub(super) fn claim(&mut self, wanted: &str) -> String {
@@ -51,7 +68,7 @@ impl Scope {
         }
         let base = name.clone();
         let mut n = 2;
-        while !self.taken.insert(name.clone()) {
+        while self.endings.iter().any(|ending| name.ends_with(ending)) || !self.taken.insert(name.clone()) {
             name = format!("{base}_{n}");
             n += 1;
         }
@@ -59,8 +76,8 @@ impl Scope {
     }
 }
 
-/// Words of C up to C23 and of C++, what the included headers define in lower case, and macros that platforms are known
-/// to define.
+/// Words of C up to C23 and of C++, what the included headers define in lower case, functions that generated code calls, and
+/// macros that platforms are known to define.
 const RESERVED: &[&str] = &[
     "alignas",
     "alignof",
@@ -119,6 +136,7 @@ const RESERVED: &[&str] = &[
     "if",
     "imaginary",
     "import",
+    "import_object_create_for_host_funcs",
     "inline",
     "int",
     "interface",
@@ -129,6 +147,10 @@ const RESERVED: &[&str] = &[
     "makedev",
     "math_errhandling",
     "max",
+    "memcmp",
+    "memcpy",
+    "memory_getptr",
+    "memset",
     "min",
     "minor",
     "mips",
@@ -155,6 +177,7 @@ const RESERVED: &[&str] = &[
     "reinterpret_cast",
     "requires",
     "restrict",
+    "resulttype_cellidx",
     "return",
     "setjmp",
     "short",
@@ -168,6 +191,9 @@ const RESERVED: &[&str] = &[
     "stderr",
     "stdin",
     "stdout",
+    "strchr",
+    "strcmp",
+    "strlen",
     "struct",
     "sun",
     "switch",
@@ -175,6 +201,7 @@ const RESERVED: &[&str] = &[
     "this",
     "thread_local",
     "throw",
+    "trap_with_id",
     "true",
     "try",
     "typedef",
@@ -190,6 +217,8 @@ const RESERVED: &[&str] = &[
     "va_copy",
     "va_end",
     "va_start",
+    "val_from_cells",
+    "val_to_cells",
     "virtual",
     "vms",
     "void",

@@ -5,6 +5,9 @@ use crate::run::{command, run_quietly};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
+/// The crate's WAMR is of 2020. Where a parameter is called like what has the prefix, that is another one.
+const WAMR: [&str; 2] = ["-DGEN_WAMR_MAJOR=1", "-DGEN_2_WAMR_MAJOR=1"];
+
 /// Where the headers of each engine are.
 pub(crate) struct Headers {
     /// Engine, options for the compiler.
@@ -16,15 +19,15 @@ impl Headers {
     pub(crate) fn find(paths: &Paths) -> Result<Headers> {
         let stand_in = paths.root.join("xtask/src/bindgen_c/include");
         let mut found = vec![("none", Vec::new()), ("toywasm", vec!["-I".to_owned(), stand_in.display().to_string()])];
-        for (engine, name, version, folder, define) in [
-            ("wamr", "wamr-sys", "0.1.1", "wasm-micro-runtime/core/iwasm/include", Some("-DGEN_WAMR_MAJOR=1")),
-            ("wasm3", "wasm3-sys", "0.3.0", "wasm3/source", None),
-            ("wasm-c-api", "wasmi_c_api_impl", "2.0.0", "include", None),
+        for (engine, name, version, folder, defines) in [
+            ("wamr", "wamr-sys", "0.1.1", "wasm-micro-runtime/core/iwasm/include", &WAMR[..]),
+            ("wasm3", "wasm3-sys", "0.3.0", "wasm3/source", &[]),
+            ("wasm-c-api", "wasmi_c_api_impl", "2.0.0", "include", &[]),
         ] {
             match fetched(name, version) {
                 Ok(root) => {
                     let mut options = vec!["-isystem".to_owned(), root.join(folder).display().to_string()];
-                    options.extend(define.map(str::to_owned));
+                    options.extend(defines.iter().map(|&define| define.to_owned()));
                     found.push((engine, options));
                 }
                 Err(error) => println!("{engine}: skipped: `{name}` {version} cannot be fetched: {error:#}"),

@@ -8,6 +8,7 @@ mod engines;
 mod fuzz;
 mod guests;
 mod paths;
+mod pipeline;
 mod preview1;
 mod reports;
 mod run;
@@ -51,6 +52,8 @@ enum Task {
     Soak(soak::SoakArgs),
     /// Have SARIF, JUnit, the GitHub Action and the hooks read by others; needs python3, npm and network.
     Reports,
+    /// Run the shell of the GitHub Action and of the documented GitLab job; needs bash.
+    Pipeline,
     /// Have C compilers judge what `lowlift bindgen --lang c` writes; needs gcc or clang, and network for engine headers.
     BindgenC(bindgen_c::BindgenArgs),
     /// Run a guest of wasi:nn on WAMR through generated code; needs gcc, cmake, and network for both crates.
@@ -83,6 +86,7 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
         Some(Task::Soak(args)) => soak::soak(&Paths::find()?, &args),
         Some(Task::Reports) => reports::reports(&Paths::find()?),
+        Some(Task::Pipeline) => pipeline::pipeline(&Paths::find()?),
         Some(Task::BindgenC(args)) => bindgen_c::bindgen_c(&Paths::find()?, &args),
         Some(Task::WasiNn) => wasi_nn::wasi_nn(&Paths::find()?),
         Some(Task::Wiggle) => wiggle::wiggle(&Paths::find()?),

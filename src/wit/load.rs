@@ -137,7 +137,9 @@ pub fn select_world(loaded: &Loaded, name: Option<&str>) -> Result<WorldId> {
         return Ok(world);
     }
     let resolve = &loaded.resolve;
-    resolve.select_world(&loaded.packages, name).map_err(|e| {
+    let named = |name: Option<&str>| resolve.select_world(&loaded.packages, name);
+    let selected = named(name).or_else(|e| named(name.map(marked).as_deref()).map_err(|_| e));
+    selected.map_err(|e| {
         let mut worlds: Vec<&str> =
             loaded.packages.iter().flat_map(|&p| resolve.packages[p].worlds.keys()).map(String::as_str).collect();
         let message = match name {
@@ -156,4 +158,10 @@ pub fn select_world(loaded: &Loaded, name: Option<&str>) -> Result<WorldId> {
             None => error,
         }
     })
+}
+
+/// The name of a world with the mark of WIT before each part, which may be a keyword: `%func`, `%a:%b/%world@1.0.0`.
+fn marked(name: &str) -> String {
+    let (bare, version) = name.split_at(name.find('@').unwrap_or(name.len()));
+    format!("%{}{version}", bare.replace(':', ":%").replace('/', "/%"))
 }

@@ -173,3 +173,19 @@ fn an_exported_resource_without_a_constructor_is_judged_in_every_form() {
         assert!(counts.names > 8, "{forms:?}");
     }
 }
+
+/// The mark that WIT wants before a keyword is no part of the name.
+#[test]
+fn a_world_may_be_called_like_a_keyword() {
+    let text = "package %world:%import@1.0.0; world %func {} world other {}".to_owned();
+    let main = vec![WitFile { path: "keyword.wit".to_owned(), text }];
+    let loaded =
+        load(&Sources::Text { main, deps: Vec::new(), binary_deps: Vec::new() }, &Gates::default()).expect("WIT");
+    for name in ["func", "%func", "world:import/func", "world:import/func@1.0.0"] {
+        let world = select_world(&loaded, Some(name)).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        assert_eq!(loaded.resolve.worlds[world].name, "func");
+    }
+    for name in ["func2", "", "@", "%", "%%func", "a/b/c", "world:import/func@2.0.0"] {
+        assert!(select_world(&loaded, Some(name)).is_err(), "{name}");
+    }
+}

@@ -9,6 +9,7 @@ mod engines;
 mod fuzz;
 mod guests;
 mod paths;
+mod pipeline;
 mod preview1;
 mod reports;
 mod run;
@@ -52,6 +53,8 @@ enum Task {
     Soak(soak::SoakArgs),
     /// Have SARIF, JUnit, the GitHub Action and the hooks read by others; needs python3, npm and network.
     Reports,
+    /// Run the shell of the GitHub Action and of the documented GitLab job; needs bash.
+    Pipeline,
     /// Have C compilers judge what `lowlift bindgen --lang c` writes; needs gcc or clang, and network for engine headers.
     BindgenC(bindgen_c::BindgenArgs),
     /// Compile what `lowlift bindgen --lang rust` writes, and compare what it does with the component model.
@@ -86,6 +89,7 @@ fn perform(task: Option<Task>) -> Result<()> {
         Some(Task::FuzzLink(args)) => fuzz::fuzz_link(&Paths::find()?, &args),
         Some(Task::Soak(args)) => soak::soak(&Paths::find()?, &args),
         Some(Task::Reports) => reports::reports(&Paths::find()?),
+        Some(Task::Pipeline) => pipeline::pipeline(&Paths::find()?),
         Some(Task::BindgenC(args)) => bindgen_c::bindgen_c(&Paths::find()?, &args),
         Some(Task::BindgenRust(args)) => bindgen_rust::bindgen_rust(&Paths::find()?, &args),
         Some(Task::WasiNn) => wasi_nn::wasi_nn(&Paths::find()?),

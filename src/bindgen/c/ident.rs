@@ -39,6 +39,16 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    /// A scope outside of others, where none of their names is given.
+    pub(super) fn around(inner: impl IntoIterator<Item = String>) -> Scope {
+        Scope { taken: inner.into_iter().collect() }
+    }
+
+    /// Whether it has been given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.taken.contains(name)
+    }
+
     /// Gives `wanted`, or what is nearest to it: an identifier that C, its headers and the engines leave free, and that
     /// was not given before.
     pub(super) fn claim(&mut self, wanted: &str) -> String {
@@ -59,8 +69,8 @@ impl Scope {
     }
 }
 
-/// Words of C up to C23 and of C++, what the included headers define in lower case, and macros that platforms are known
-/// to define.
+/// Words of C up to C23 and of C++, what the included headers define in lower case, functions that generated code calls, and
+/// macros that platforms are known to define.
 const RESERVED: &[&str] = &[
     "alignas",
     "alignof",
@@ -102,6 +112,10 @@ const RESERVED: &[&str] = &[
     "enum",
     "environ",
     "errno",
+    "exec_context_clear",
+    "exec_context_init",
+    "exec_pop_vals",
+    "exec_push_vals",
     "explicit",
     "export",
     "extern",
@@ -119,7 +133,10 @@ const RESERVED: &[&str] = &[
     "if",
     "imaginary",
     "import",
+    "import_object_create_for_host_funcs",
     "inline",
+    "instance_execute_func",
+    "instance_execute_handle_restart_once",
     "int",
     "interface",
     "interrupt",
@@ -129,10 +146,17 @@ const RESERVED: &[&str] = &[
     "makedev",
     "math_errhandling",
     "max",
+    "memcmp",
+    "memcpy",
+    "memory_instance_getptr2",
+    "memset",
+    "memtype_page_shift",
     "min",
     "minor",
     "mips",
     "module",
+    "module_find_export",
+    "module_functype",
     "mutable",
     "namespace",
     "near",
@@ -155,7 +179,9 @@ const RESERVED: &[&str] = &[
     "reinterpret_cast",
     "requires",
     "restrict",
+    "resulttype_cellidx",
     "return",
+    "set_name_cstr",
     "setjmp",
     "short",
     "signed",
@@ -168,6 +194,9 @@ const RESERVED: &[&str] = &[
     "stderr",
     "stdin",
     "stdout",
+    "strchr",
+    "strcmp",
+    "strlen",
     "struct",
     "sun",
     "switch",
@@ -175,6 +204,7 @@ const RESERVED: &[&str] = &[
     "this",
     "thread_local",
     "throw",
+    "trap_with_id",
     "true",
     "try",
     "typedef",
@@ -190,6 +220,8 @@ const RESERVED: &[&str] = &[
     "va_copy",
     "va_end",
     "va_start",
+    "val_from_cells",
+    "val_to_cells",
     "virtual",
     "vms",
     "void",

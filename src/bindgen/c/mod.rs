@@ -308,10 +308,16 @@ impl Output<'_> {
         let mut used: Vec<String> = Vec::new();
         for (name, text) in support::FUNCTIONS.iter().rev() {
             let call = format!("{}(", self.fill(name));
-            if *name == "$p_at" || rest.contains(&call) || used.iter().any(|text| text.contains(&call)) {
+            if *name == "$p_at" || has_word(rest, &call) || used.iter().any(|text| has_word(text, &call)) {
                 used.push(self.fill(text) + "\n");
             }
         }
         used.into_iter().rev().collect()
     }
+}
+
+/// Whether `word` stands in `text`, and not as the end of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(in_word))
 }

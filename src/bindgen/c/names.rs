@@ -1,6 +1,7 @@
 //! What everything is called in C: as wit-bindgen names it, with the package and interface in front.
 
 use super::ident::{Scope, snake};
+use super::stub::Shape;
 use crate::abi::{Direction, ResourceOp};
 use crate::bindgen::Plan;
 use crate::witx::{Func, FuncRole, Module, TypeKind, TypeName, Witx};
@@ -97,16 +98,17 @@ const SUPPORT: &[&str] = &[
 impl Names {
     /// Names everything, in the order of the plan.
     pub(super) fn of(plan: &Plan<'_>, prefix: Option<&str>) -> Names {
-        let stem = snake(prefix.unwrap_or(&plan.stem()));
+        // A parameter that is called like a type or a function would hide it.
+        let scope = Scope::around(parameters(plan));
         let mut names = Names {
-            stem: Scope::default().claim(&stem),
+            stem: stem(&snake(prefix.unwrap_or(&plan.stem())), &scope),
             types: HashMap::new(),
             typedefs: HashMap::new(),
             stubs: Vec::new(),
             calls: Vec::new(),
             resources: HashMap::new(),
             versioned: versioned(plan),
-            scope: Scope::default(),
+            scope,
         };
         for word in SUPPORT {
             names.scope.claim(&format!("{}_{word}", names.stem));
@@ -275,6 +277,25 @@ impl Names {
         let place = interface.map_or_else(|| self.stem.clone(), |interface| self.interface(interface));
         format!("exports_{place}_{}", own_name(func, own))
     }
+}
+
+/// The stem, with which no name of the support code is a parameter's.
+fn stem(wanted: &str, parameters: &Scope) -> String {
+    let base = Scope::default().claim(wanted);
+    let hides = |stem: &str| SUPPORT.iter().any(|word| parameters.has(&format!("{stem}_{word}")));
+    let numbered = (2..).map(|n| format!("{base}_{n}"));
+    std::iter::once(base.clone()).chain(numbered).find(|stem| !hides(stem)).unwrap_or(base)
+}
+
+/// The names of all parameters, as the functions have them.
+fn parameters(plan: &Plan<'_>) -> Vec<String> {
+    let stubs = plan.stubs.iter().map(|stub| (stub.func, stub.abi));
+    let functions = stubs.chain(plan.calls.iter().map(|call| (call.func, call.abi)));
+    let shapes = functions.filter_map(|(func, abi)| match (&func.role, &abi.signature) {
+        (FuncRole::Call { params, .. }, Some(signature)) => Some(Shape::of(params, None, signature)),
+        _ => None,
+    });
+    shapes.flat_map(|shape| shape.params.into_iter().map(|(name, _)| name)).collect()
 }
 
 /// Where the name of a map's entry is kept. No id holds a space.

@@ -1,8 +1,12 @@
 //! What C is generated from: all of WASI 0.2.12, every kind of type, names that are no names, and made-up packages.
 
+use super::names::{corrupted, evil};
+use super::words::package;
+use crate::random::Xorshift;
 use crate::root;
 use arbitrary::Unstructured;
 use lowlift::bindgen::{Allocation, Engine, Language, Options, generate};
+use lowlift::diagnostic::Code;
 use lowlift::wit::{Gates, Loaded, Sources, WitFile, built_in as load_built_in, load};
 use lowlift::witx::{self, Derivation, Scope};
 use std::path::Path;
@@ -51,7 +55,7 @@ pub(super) fn built_in(package: &str, name: Option<&str>) -> Derivation {
 
 /// A made-up package.
 fn made_up(seed: u64) -> Option<Loaded> {
-    let mut random = crate::random::Xorshift(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Xorshift(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let bytes: Vec<u8> = std::iter::repeat_with(|| random.next().to_le_bytes()).take(1 << 10).flatten().collect();
     let mut input = Unstructured::new(&bytes);
     let config = input.arbitrary().ok()?;
@@ -95,9 +99,11 @@ pub(crate) fn all(seeds: u64) -> Vec<Derivation> {
     all
 }
 
-/// Writes the sources of every case, engine and profile.
+/// Writes the sources of every case, engine and profile; and, for an engine and a profile each, those of names that want
+/// to be code.
 pub(super) fn write(folder: &Path) {
     let seeds = std::env::var("LOWLIFT_BINDGEN_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    hostile(folder, seeds);
     for (number, derivation) in all(seeds).iter().enumerate() {
         for engine in C_ENGINES {
             for allocation in ALLOCATIONS {
@@ -114,6 +120,31 @@ pub(super) fn write(folder: &Path) {
                         .expect("written");
                 }
             }
+        }
+    }
+}
+
+fn hostile(folder: &Path, seeds: u64) {
+    let mut random = Xorshift(seeds.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let words: Vec<Derivation> = (0..seeds * 4).map(|_| package(&mut random)).collect();
+    for (number, derivation) in words.into_iter().chain(corrupted(&mut random, seeds)).enumerate() {
+        let (engine, allocation) = (C_ENGINES[number % 6], ALLOCATIONS[number / 6 % 3]);
+        // What an engine's version is told by has the prefix in its name.
+        let prefix = if engine == Engine::None {
+            Some(evil(&mut random)).filter(|_| number % 2 == 0)
+        } else {
+            Some("gen".to_owned())
+        };
+        let generated =
+            match generate(&derivation, &Options { omit_refused: true, prefix, ..options(engine, allocation) }) {
+                // Two functions of a module that share an evil name.
+                Err(error) if error.code == Code::NameMapInvalid => continue,
+                generated => generated.expect("generated"),
+            };
+        let place = folder.join(format!("hostile{number:03}-{}-{}", engine.name(), allocation.name()));
+        std::fs::create_dir_all(&place).expect("the folder is writable");
+        for (name, text) in &generated.files {
+            std::fs::write(place.join(name), text).expect("the folder is writable");
         }
     }
 }

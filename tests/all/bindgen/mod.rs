@@ -5,6 +5,7 @@
 pub(crate) mod corpus;
 mod lexer;
 mod names;
+mod words;
 
 use crate::{golden, root};
 use corpus::{ALLOCATIONS, C_ENGINES, built_in, options, sample};

@@ -3,6 +3,7 @@
 use super::corpus::{ALLOCATIONS, C_ENGINES, all, options, parse, world};
 use super::lexer::{Token, balanced, tokens};
 use super::omitting;
+use super::words::package;
 use crate::random::Xorshift;
 use lowlift::bindgen::{Allocation, Engine, Options, generate};
 use lowlift::diagnostic::Code;
@@ -55,7 +56,8 @@ const EVIL: &[&str] = &[
     " ",
 ];
 
-fn evil(random: &mut Xorshift) -> String {
+/// A text of them.
+pub(super) fn evil(random: &mut Xorshift) -> String {
     (0..=random.below(5)).map(|_| EVIL[random.below(EVIL.len())]).collect()
 }
 
@@ -108,6 +110,18 @@ fn every_output_is_sound() {
     }
 }
 
+/// Derivations whose names and docs are evil texts.
+pub(super) fn corrupted(random: &mut Xorshift, seeds: u64) -> Vec<Derivation> {
+    let clean = all(2);
+    let rounds = usize::try_from(seeds).expect("few").saturating_mul(8);
+    let documents = (0..rounds).map(|round| {
+        let mut document = clean[round % clean.len()].document.clone();
+        corrupt(&mut document, random);
+        document
+    });
+    documents.filter_map(|document| Derivation::of(document).ok()).collect()
+}
+
 /// Puts evil texts where WITX may hold any, and keeps what contradicts nothing.
 fn corrupt(document: &mut Document, random: &mut Xorshift) {
     document.title = evil(random);
@@ -153,7 +167,7 @@ fn evil_names_and_docs_stay_names_and_docs() {
             refused += 1;
             continue;
         };
-        let (engine, allocation) = (C_ENGINES[round % 5], ALLOCATIONS[round % 3]);
+        let (engine, allocation) = (C_ENGINES[round % 6], ALLOCATIONS[round / 6 % 3]);
         let prefix = (random.below(3) == 0).then(|| evil(&mut random));
         match generate(&derivation, &Options { prefix, ..omitting(engine, allocation) }) {
             Ok(generated) => {
@@ -166,6 +180,19 @@ fn evil_names_and_docs_stay_names_and_docs() {
         }
     }
     assert!(whole > 150, "{whole} whole, {refused} refused");
+}
+
+/// Names that are taken, and names that C does not tell apart.
+#[test]
+fn taken_words_are_told_apart() {
+    let mut random = Xorshift(0x3071);
+    for round in 0..60 {
+        let derivation = package(&mut random);
+        let prefix = (random.below(2) == 0).then(|| evil(&mut random));
+        let options = Options { prefix, ..omitting(C_ENGINES[round % 6], ALLOCATIONS[round / 6 % 3]) };
+        let generated = generate(&derivation, &options).expect("generated");
+        sound(&generated.files).unwrap_or_else(|e| panic!("round {round}: {e}"));
+    }
 }
 
 #[test]

@@ -5,6 +5,9 @@ use crate::run::{command, run_quietly};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
+/// The crate's WAMR is of 2020. Where a parameter is called like what has the prefix, that is another one.
+const WAMR: [&str; 2] = ["-DGEN_WAMR_MAJOR=1", "-DGEN_2_WAMR_MAJOR=1"];
+
 /// Where the headers of each engine are.
 pub(crate) struct Headers {
     /// Engine, options for the compiler.
@@ -16,15 +19,15 @@ impl Headers {
     pub(crate) fn find(paths: &Paths, folder: &Path) -> Result<Headers> {
         let stand_in = paths.root.join("xtask/src/bindgen_c/include");
         let mut found = vec![("none", Vec::new()), ("toywasm", vec!["-I".to_owned(), stand_in.display().to_string()])];
-        for (engine, name, version, folder, define) in [
-            ("wamr", "wamr-sys", "0.1.1", "wasm-micro-runtime/core/iwasm/include", Some("-DGEN_WAMR_MAJOR=1")),
-            ("wasm3", "wasm3-sys", "0.3.0", "wasm3/source", None),
-            ("wasm-c-api", "wasmi_c_api_impl", "2.0.0", "include", None),
+        for (engine, name, version, folder, defines) in [
+            ("wamr", "wamr-sys", "0.1.1", "wasm-micro-runtime/core/iwasm/include", &WAMR[..]),
+            ("wasm3", "wasm3-sys", "0.3.0", "wasm3/source", &[]),
+            ("wasm-c-api", "wasmi_c_api_impl", "2.0.0", "include", &[]),
         ] {
             match fetched(name, version) {
                 Ok(root) => {
                     let mut options = vec!["-isystem".to_owned(), root.join(folder).display().to_string()];
-                    options.extend(define.map(str::to_owned));
+                    options.extend(defines.iter().map(|&define| define.to_owned()));
                     found.push((engine, options));
                 }
                 Err(error) => println!("{engine}: skipped: `{name}` {version} cannot be fetched: {error:#}"),
@@ -33,7 +36,12 @@ impl Headers {
         // A copy, since other machines' compilers are not to find the rest of that folder.
         match std::fs::copy("/usr/include/wasm-rt.h", folder.join("wasm-rt.h")) {
             Ok(_) => {
-                let options = ["-isystem", &folder.display().to_string(), "-DGEN_WASM2C_GUEST=guest"];
+                let options = [
+                    "-isystem",
+                    &folder.display().to_string(),
+                    "-DGEN_WASM2C_GUEST=guest",
+                    "-DGEN_2_WASM2C_GUEST=guest",
+                ];
                 found.push(("wasm2c", options.map(str::to_owned).to_vec()));
             }
             Err(error) => println!("wasm2c: skipped: no wasm-rt.h of WABT: {error}"),

@@ -24,7 +24,10 @@ pub(crate) struct BindgenArgs {
 }
 
 /// Generated code is to be free of all of these.
-const WARNINGS: [&str; 6] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-std=c99", "-Werror"];
+const WARNINGS: [&str; 7] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wtrigraphs", "-std=c99", "-Werror"];
+
+/// What reads the headers as C++.
+const CPP: [&str; 2] = ["g++", "clang++"];
 
 /// A compiler for a machine, and what runs its programs here.
 struct Target {
@@ -73,6 +76,10 @@ pub(crate) fn bindgen_c(paths: &Paths, args: &BindgenArgs) -> Result<()> {
             println!("{}: skipped: no emulator to run programs with", target.name);
         }
     }
+    for (compiler, standard) in CPP.into_iter().flat_map(|c| ["-std=c++11", "-std=c++20"].map(|standard| (c, standard)))
+    {
+        cpp(compiler, standard, &cases, &headers)?;
+    }
     size::report(&cases, folder.path())
 }
 
@@ -104,6 +111,14 @@ fn can_run(runner: &[&str]) -> bool {
     })
 }
 
+/// The generated file of a case with this extension; a program that prints layouts may lie beside it.
+fn source(case: &Path, extension: &str) -> Result<PathBuf> {
+    let mut files = std::fs::read_dir(case)?.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
+    files.retain(|file| file.extension().is_some_and(|e| e == extension) && !file.ends_with("layout.c"));
+    let [file] = files.as_slice() else { bail!("{}: {} files in .{extension}", case.display(), files.len()) };
+    Ok(file.clone())
+}
+
 /// The engine of a case: its folder is `number-engine-allocation`.
 fn engine(case: &Path) -> String {
     let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -120,13 +135,33 @@ fn compile(target: &Target, cases: &[PathBuf], headers: &Headers, folder: &Path)
         };
         let mut cc = command(target.compiler);
         cc.args(WARNINGS).args(target.options).args(include).args(["-O1", "-c"]);
-        cc.arg(case.join("gen.c")).arg("-o").arg(folder.join("gen.o"));
+        cc.arg(source(case, "c")?).arg("-o").arg(folder.join("gen.o"));
         silent(&mut cc).with_context(|| format!("{}: {}", target.name, case.display()))?;
         compiled += 1;
     }
     let skipped =
         if skipped == 0 { String::new() } else { format!(", {skipped} skipped without their engine's headers") };
     println!("{}: {compiled} sources compiled without a warning{skipped}", target.name);
+    Ok(())
+}
+
+/// The headers, as a program in C++ includes them.
+fn cpp(compiler: &str, standard: &str, cases: &[PathBuf], headers: &Headers) -> Result<()> {
+    if !command(compiler).arg("--version").output().is_ok_and(|output| output.status.success()) {
+        println!("{compiler}: skipped: it is not installed");
+        return Ok(());
+    }
+    let mut read = 0;
+    for case in cases {
+        let Some(include) = headers.of(&engine(case)) else { continue };
+        let mut cc = command(compiler);
+        cc.args(WARNINGS.iter().filter(|option| !option.starts_with("-std="))).arg(standard).args(include);
+        // A header that is compiled itself would be told of it.
+        cc.args(["-fsyntax-only", "-x", "c++", "-include"]).arg(source(case, "h")?).arg("/dev/null");
+        silent(&mut cc).with_context(|| format!("{compiler} {standard}: {}", case.display()))?;
+        read += 1;
+    }
+    println!("{compiler} {standard}: {read} headers read without a warning");
     Ok(())
 }
 

@@ -46,5 +46,6 @@ fn main() -> Result<(), bindings::Trap> {
             run.call(&mut store, ()).expect("no trap");
         });
     }
+    store.data().report(false);
     Ok(())
 }

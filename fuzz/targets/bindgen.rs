@@ -5,8 +5,16 @@ use lowlift::bindgen::{Allocation, Engine, Language, Options, generate};
 use lowlift::link::NameMap;
 use lowlift::witx::{Derivation, Reading, read};
 
-const ENGINES: [Engine; 7] =
-    [Engine::None, Engine::Wamr, Engine::Wasm3, Engine::WasmCApi, Engine::Toywasm, Engine::Wasmi, Engine::Wasmtime];
+const ENGINES: [Engine; 8] = [
+    Engine::None,
+    Engine::Wamr,
+    Engine::Wasm3,
+    Engine::WasmCApi,
+    Engine::Toywasm,
+    Engine::Wasm2c,
+    Engine::Wasmi,
+    Engine::Wasmtime,
+];
 
 /// WIT or derived WITX, after two bytes that choose how to read it and what to generate: the code is made of whole tokens, its
 /// brackets close, and there is no other the second time.

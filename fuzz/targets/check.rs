@@ -1,6 +1,7 @@
 //! Modules that are compared with what a host provides and an engine takes.
 
 use super::{Outcome, obeys_nothing, refused};
+use lowlift::abi::Allocation;
 use lowlift::check::{Baseline, Budget, Host, Module, Report, Target, breaks, component, diff, module, own};
 use lowlift::diagnostic::Color;
 use lowlift::profile::Profile;
@@ -54,6 +55,11 @@ pub(super) fn check_module(data: &[u8]) -> Outcome {
         target: judges.targets.get(usize::from(target) % 4),
         profile: judges.profiles.get(usize::from(profile) % (judges.profiles.len() + 1)),
         budget,
+        allocation: match target >> 2 & 3 {
+            0 => Allocation::Arena,
+            1 => Allocation::None,
+            _ => Allocation::Reentrant,
+        },
     };
     let own = own("input.wasm", wasm).ok();
     let judged = match Parser::is_component(wasm) {

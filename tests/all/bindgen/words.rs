@@ -141,6 +141,8 @@ pub(super) fn package(random: &mut Xorshift) -> Derivation {
     let mut items = scope(random);
     // Beside functions, a world has the names of its interfaces.
     items.given.extend(WORDS.split(' ').filter(|word| [&first, &second].iter().any(|name| name[1..] == **word)));
+    // The guest's memory is exported under it.
+    items.given.push("memory");
     for _ in 0..3 {
         let (import, export) = (items.name(), items.name());
         let _ = writeln!(text, "  import {import}: func({}) -> string;", scope(items.random).typed(&TYPES));

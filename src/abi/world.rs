@@ -297,11 +297,6 @@ impl<'r> Lister<'_, 'r> {
             _ => &[Lowering::Export],
         };
         let export = self.abi.names.export(self.table.resolve(), place.key, &function.name);
-        if export == self.abi.names.memory() && lowerings.contains(&Lowering::Export) {
-            let text =
-                format!("`{export}` is the name of the guest's memory, and no function can be exported under it");
-            return Err(Diagnostic::new(Code::NotExpressible, text).in_item(&function.name));
-        }
         for &lowering in lowerings {
             let name = match lowering {
                 Lowering::ExportCallback => format!("[async-lift]{export}"),

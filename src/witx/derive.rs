@@ -6,7 +6,7 @@ use super::model::{Document, File, Func, Module, Stability};
 use super::text::docs;
 use super::types::{Types, stability};
 use crate::abi::{
-    Abi, Direction, ImportName, Resolve, ResourceOp, Role, Table, WorldFunction, built_ins, world_functions,
+    Abi, Direction, ImportName, Names, Resolve, ResourceOp, Role, Table, WorldFunction, built_ins, world_functions,
 };
 use crate::diagnostic::{Code, Diagnostic, Place, Result};
 use indexmap::IndexMap;
@@ -225,7 +225,7 @@ impl<'r> Deriver<'r, '_> {
         for function in functions {
             let span = function.call().map_or_else(Span::default, |(wit, _)| wit.span);
             let mut shaper = Shaper { resolve: self.resolve, types: &mut self.types, exported: &self.exported };
-            let func = shaper.func(&function);
+            let func = not_the_memory(&function, self.options.abi.names).and_then(|()| shaper.func(&function));
             let Some(func) = self.kept(func, span)? else { continue };
             let is_intrinsic_of_export = matches!(&function.role, Role::Resource(op, _) if *op != ResourceOp::Drop)
                 || function.name.module.starts_with("[export]")
@@ -337,4 +337,14 @@ impl Files {
         let files = self.0.into_iter();
         files.map(|(name, modules)| File { name, modules: modules.into_values().collect() }).collect()
     }
+}
+
+/// WITX has the guest's memory among its exports, where a function of the same name cannot be.
+fn not_the_memory(function: &WorldFunction<'_>, names: Names) -> Result<()> {
+    let name = &function.name.name;
+    if function.direction == Direction::Import || name != names.memory() {
+        return Ok(());
+    }
+    let text = format!("`{name}` is the name of the guest's memory, and no function can be exported under it");
+    Err(Diagnostic::new(Code::NotExpressible, text).in_item(name).hint("`--names cm32p2` has another name for it"))
 }

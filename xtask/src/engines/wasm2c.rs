@@ -34,7 +34,7 @@ pub(super) fn target<'a>(paths: &Paths, folder: &'a Path, wabt: &Path) -> Result
     let guest = paths.guests.join("engines.wasm");
     run(command(&program).arg(&guest).args(["-n", "guest", "-o", "guest.c"]).current_dir(&objects))?;
     let mut compiler = command("cc");
-    compiler.args(["-O2", "-w", "-c", "guest.c", "-I"]).arg(&runtime);
+    compiler.args(["-O2", "-w", "-c", "guest.c", "-I"]).arg(&runtime).arg("-I").arg(wabt.join("include"));
     let sources = fs::read_dir(&runtime)?.flatten().map(|entry| entry.path());
     compiler.args(sources.filter(|path| path.extension().is_some_and(|e| e == "c")));
     run(compiler.current_dir(&objects))?;

@@ -371,14 +371,14 @@ fn flat(layouts: &Layouts, id: TyId) -> Option<usize> {
 }
 
 fn store_head(out: &mut Lines) {
-    let params = ["&self", "g: &mut abi::Guest<C>", "at: usize"].map(Param::of);
+    let params = ["&self", "g: &mut abi::Guest<'_, C>", "at: usize"].map(Param::of);
     out.function("fn store<C: abi::AsContextMut>", &params, &nothing(), " {");
 }
 
 fn lower_head(out: &mut Lines, allocates: bool) {
     let guest = if allocates { "g" } else { "_" };
-    let guest = format!("{guest}: &mut abi::Guest<C>");
-    let params = ["&self", &guest, "s: &mut abi::Slots"].map(Param::of);
+    let guest = format!("{guest}: &mut abi::Guest<'_, C>");
+    let params = ["&self", &guest, "s: &mut abi::Slots<'_>"].map(Param::of);
     out.function("fn lower<C: abi::AsContextMut>", &params, &nothing(), " {");
 }
 
@@ -387,7 +387,7 @@ fn flat_head(out: &mut Lines, name: &str, flat: usize) {
     out.open(format!("impl abi::Flat for {name} {{"));
     out.line(format!("const FLAT: usize = {flat};"));
     out.gap();
-    let params = ["m: &abi::Reader<'_>", "s: &mut abi::Slots"].map(Param::of);
+    let params = ["m: &abi::Reader<'_>", "s: &mut abi::Slots<'_>"].map(Param::of);
     let result = Type::Generic("Result", vec![Type::name("Self"), Type::name("abi::Fault")]);
     out.function("fn lift", &params, &result, " {");
 }

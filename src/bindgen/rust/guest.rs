@@ -10,7 +10,8 @@ use crate::bindgen::{Allocation, Call, Engine};
 use crate::witx::{FuncRole, Witx};
 
 /// Names in the bodies of methods.
-const LOCALS: [&str; 10] = ["self", "store", "guest", "s", "at", "value", "result", "arena", "params", "abi"];
+const LOCALS: [&str; 12] =
+    ["self", "store", "guest", "s", "words", "region", "at", "value", "result", "arena", "params", "abi"];
 
 /// Writes the exports of one place.
 pub(super) struct Guest<'a, 'p, 'd> {
@@ -165,20 +166,24 @@ impl<'p, 'd> Guest<'_, 'p, 'd> {
         let lifted = result.as_ref().map(|ty| self.types.ty(ty, self.place));
         let returned = lifted.clone().unwrap_or(Type::Tuple(Vec::new())).or_trap();
         self.out.function(&format!("pub fn {name}"), &declared, &returned, " {");
+        if arena {
+            self.out.line("let region = abi::region(*arena);");
+        }
         self.out.call("let mut guest = abi::Guest::of", &["&self.support".to_owned(), "store".to_owned(), full], ";");
         if arena {
-            self.out.line("guest.set_arena(*arena);");
+            self.out.line("guest.set_arena(&region);");
         }
         if signature.params_spilled {
             self.out.line(format!("let at = guest.alloc({}, {})?;", spill.align, spill.size));
         } else if !found.is_empty() {
-            self.out.line("let mut s = abi::Slots::default();");
+            self.out.line(format!("let mut words = [0; {}];", call.abi.core.params.len()));
+            self.out.line("let mut s = abi::Slots::of(&mut words);");
         }
         for param in &found {
             self.lower(param, signature, &format!("at + {}", param.offset).replace("at + 0", "at"));
         }
         if arena {
-            self.out.line("*arena = guest.arena();");
+            self.out.line("*arena = region.get();");
         }
         let slots = self.slots(signature, call.abi.core.params.len());
         self.finish(name, post, &slots, signature, lifted.is_some());

@@ -51,7 +51,7 @@ impl<'p, 'd> Host<'_, 'p, 'd> {
         );
         self.out.open("pub fn add_to_linker<T: 'static, H: Host + 'static>(");
         self.out.line(format!("linker: &mut {}::Linker<T>,", self.engine.name()));
-        self.out.line("get: fn(&mut T) -> &mut H,");
+        self.out.line("get: impl Fn(&mut T) -> &mut H + Copy + Send + Sync + 'static,");
         self.out.close(") -> Result<(), Trap> {");
         self.out.deeper();
         for method in &methods {
@@ -179,12 +179,20 @@ impl<'p, 'd> Host<'_, 'p, 'd> {
 
     fn body(&mut self, method: &str, stub: &Stub<'d>, signature: &Signature, result: Option<&'d Witx>, full: &str) {
         let arena = self.allocation == Allocation::Arena && stub.allocates;
-        let (guest, end) = match (stub.func.needs.memory, stub.func.needs.realloc && !arena) {
+        let reallocs = stub.func.needs.realloc && !arena;
+        let (guest, end) = match (stub.func.needs.memory, reallocs) {
             (_, true) => ("with_realloc", "?;"),
             (true, _) => ("with_memory", "?;"),
             _ => ("plain", ";"),
         };
-        let caller = ["&mut caller".to_owned(), full.to_owned()];
+        let mut caller = vec!["&mut caller".to_owned(), full.to_owned()];
+        if arena {
+            self.out.line("let region = abi::region(abi::Arena::default());");
+        }
+        if reallocs {
+            self.out.call("let realloc = abi::realloc", &caller, "?;");
+            caller.push("&realloc".to_owned());
+        }
         self.out.call(&format!("let mut guest = abi::Guest::{guest}"), &caller, end);
         let (params, spill) = self.parameters(stub, str::to_owned);
         let reads = if params.is_empty() { "_" } else { "m" };
@@ -201,8 +209,9 @@ impl<'p, 'd> Host<'_, 'p, 'd> {
                 self.out.line(format!("let a{i} = {value};"));
             }
         } else if !params.is_empty() {
-            self.out.line("let mut s = abi::Slots::default();");
             let slots = stub.abi.core.params.len() - usize::from(signature.result_spilled);
+            self.out.line(format!("let mut words = [0; {slots}];"));
+            self.out.line("let mut s = abi::Slots::of(&mut words);");
             (0..slots).for_each(|i| self.out.line(format!("s.put(p{i});")));
             self.out.line("s.rewind();");
             for (i, param) in params.iter().enumerate() {
@@ -225,12 +234,11 @@ impl<'p, 'd> Host<'_, 'p, 'd> {
         if arena {
             self.out.line("let host = get(data);");
             self.out.call(&format!("let result = host.{method}"), &arguments, "?;");
-            self.out.line("let arena = *host.arena();");
-            self.out.line("guest.set_arena(arena);");
+            self.out.line("region.set(*host.arena());");
+            self.out.line("guest.set_arena(&region);");
             // Only what has no slots is allocated.
             self.out.line(format!("{done}?;"));
-            self.out.line("let arena = guest.arena();");
-            self.out.line("*get(guest.data()).arena() = arena;");
+            self.out.line("*get(guest.data()).arena() = region.get();");
             self.out.line("Ok(())");
         } else {
             self.out.call(&format!("let result = get(data).{method}"), &arguments, "?;");

@@ -255,7 +255,7 @@ impl<'p, 'd> Writer<'_, 'p, 'd> {
         out.line("pub fn add_to_linker<T: 'static, H>(");
         out.deeper();
         out.line(format!("linker: &mut {}::Linker<T>,", self.options.engine.name()));
-        out.line("get: fn(&mut T) -> &mut H,");
+        out.line("get: impl Fn(&mut T) -> &mut H + Copy + Send + Sync + 'static,");
         out.close(") -> Result<(), Trap>");
         out.line("where");
         out.deeper();

@@ -75,9 +75,6 @@ pub(super) fn text(plan: &Plan<'_>, engine: Engine, allocation: Allocation, tupl
     if plan.types().iter().any(|ty| ty.kind == TypeKind::Resource) {
         text.push_str(include_str!("runtime/handles.rs"));
     }
-    // A handle on a function is copied on one engine and cloned on the other.
-    let clone = if engine == Engine::Wasmi || allocation != Allocation::Reentrant { "" } else { ".clone()" };
-    let text = text.replace(".cloned()", clone);
     text.replace("engine::", &format!("{}::", engine.name()))
 }
 

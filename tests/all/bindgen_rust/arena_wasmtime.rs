@@ -20,7 +20,7 @@ pub const ABI_HASH: &str = "bfa21abacf0f930a32da2c8d75691e8b8d980dae9f5e2f1bf564
 #[allow(dead_code, unreachable_pub, reason = "generated")]
 pub fn add_to_linker<T: 'static, H>(
     linker: &mut wasmtime::Linker<T>,
-    get: fn(&mut T) -> &mut H,
+    get: impl Fn(&mut T) -> &mut H + Copy + Send + Sync + 'static,
 ) -> Result<(), Trap>
 where
     H: Region + test::small::shelf::Host + 'static,
@@ -203,7 +203,7 @@ pub mod test {
 
                 fn store<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
+                    g: &mut abi::Guest<'_, C>,
                     at: usize,
                 ) -> Result<(), abi::Trap> {
                     abi::Value::store(&self.title, g, at)?;
@@ -217,7 +217,7 @@ pub mod test {
             impl abi::Flat for Book {
                 const FLAT: usize = 5;
 
-                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots) -> Result<Self, abi::Fault> {
+                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots<'_>) -> Result<Self, abi::Fault> {
                     Ok(Self {
                         title: abi::Flat::lift(m, s)?,
                         type_: abi::Flat::lift(m, s)?,
@@ -228,8 +228,8 @@ pub mod test {
 
                 fn lower<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
-                    s: &mut abi::Slots,
+                    g: &mut abi::Guest<'_, C>,
+                    s: &mut abi::Slots<'_>,
                 ) -> Result<(), abi::Trap> {
                     abi::Flat::lower(&self.title, g, s)?;
                     abi::Flat::lower(&self.type_, g, s)?;
@@ -277,7 +277,7 @@ pub mod test {
 
                 fn store<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
+                    g: &mut abi::Guest<'_, C>,
                     at: usize,
                 ) -> Result<(), abi::Trap> {
                     match self {
@@ -297,7 +297,7 @@ pub mod test {
             impl abi::Flat for Query {
                 const FLAT: usize = 3;
 
-                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots) -> Result<Self, abi::Fault> {
+                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots<'_>) -> Result<Self, abi::Fault> {
                     let end = s.end(Self::FLAT);
                     let value = match s.take::<i32>() {
                         0 => Self::All,
@@ -311,8 +311,8 @@ pub mod test {
 
                 fn lower<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
-                    s: &mut abi::Slots,
+                    g: &mut abi::Guest<'_, C>,
+                    s: &mut abi::Slots<'_>,
                 ) -> Result<(), abi::Trap> {
                     let end = s.end(Self::FLAT);
                     match self {
@@ -392,7 +392,7 @@ pub mod test {
             /// Fails where the linker has a function of the same name.
             pub fn add_to_linker<T: 'static, H: Host + 'static>(
                 linker: &mut wasmtime::Linker<T>,
-                get: fn(&mut T) -> &mut H,
+                get: impl Fn(&mut T) -> &mut H + Copy + Send + Sync + 'static,
             ) -> Result<(), Trap> {
                 let stub = move |mut caller: wasmtime::Caller<'_, T>,
                                  p0: i32,
@@ -403,7 +403,8 @@ pub mod test {
                         "test:small/shelf@0.1.0#[constructor]reader",
                     )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 2];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.rewind();
@@ -421,7 +422,8 @@ pub mod test {
                         "test:small/shelf@0.1.0#[method]reader.next",
                     )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 1];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.rewind();
                     let a0 = abi::Flat::lift(&m, &mut s)?;
@@ -435,10 +437,12 @@ pub mod test {
                                  p2: i32,
                                  p3: i32|
                       -> Result<(), Trap> {
+                    let region = abi::region(abi::Arena::default());
                     let mut guest =
                         abi::Guest::with_memory(&mut caller, "test:small/shelf@0.1.0#find")?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 3];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -446,11 +450,10 @@ pub mod test {
                     let a0 = abi::Flat::lift(&m, &mut s)?;
                     let host = get(data);
                     let result = host.find(a0)?;
-                    let arena = *host.arena();
-                    guest.set_arena(arena);
+                    region.set(*host.arena());
+                    guest.set_arena(&region);
                     guest.result(p3, &result)?;
-                    let arena = guest.arena();
-                    *get(guest.data()).arena() = arena;
+                    *get(guest.data()).arena() = region.get();
                     Ok(())
                 };
                 linker.func_wrap("h", "f2", stub)?;
@@ -462,7 +465,8 @@ pub mod test {
                     let mut guest =
                         abi::Guest::with_memory(&mut caller, "test:small/shelf@0.1.0#lend")?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 3];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -541,11 +545,13 @@ pub mod exports {
             arena: &mut abi::Arena,
             books: &[String],
         ) -> Result<u32, Trap> {
+            let region = abi::region(*arena);
             let mut guest = abi::Guest::of(&self.support, store, "fill");
-            guest.set_arena(*arena);
-            let mut s = abi::Slots::default();
+            guest.set_arena(&region);
+            let mut words = [0; 2];
+            let mut s = abi::Slots::of(&mut words);
             guest.lower_list(books, &mut s)?;
-            *arena = guest.arena();
+            *arena = region.get();
             s.rewind();
             let value = guest.call(&self.fill, (s.take(), s.take()))?;
             let result = guest.lifted(value)?;
@@ -680,7 +686,7 @@ mod abi {
     pub trait Value: Layout + Sized {
         fn load(m: &Reader<'_>, at: usize) -> Result<Self, Fault>;
 
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap>;
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap>;
 
         #[inline]
         fn load_all(m: &Reader<'_>, at: usize, length: usize) -> Result<Vec<Self>, Fault> {
@@ -692,7 +698,7 @@ mod abi {
         #[inline]
         fn store_all<C: AsContextMut>(
             all: &[Self],
-            g: &mut Guest<C>,
+            g: &mut Guest<'_, C>,
             at: usize,
         ) -> Result<(), Trap> {
             let mut each = all.iter().enumerate();
@@ -705,9 +711,13 @@ mod abi {
         /// The number of its slots.
         const FLAT: usize;
 
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault>;
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault>;
 
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap>;
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap>;
     }
 
     /// A core value.
@@ -765,13 +775,19 @@ mod abi {
     }
 
     /// Core values by their bits, so that a slot that cases of several types share needs no conversion.
-    #[derive(Debug, Default)]
-    pub struct Slots {
-        values: [u64; 16],
+    #[derive(Debug)]
+    pub struct Slots<'s> {
+        values: &'s mut [u64],
         next: usize,
     }
 
-    impl Slots {
+    impl<'s> Slots<'s> {
+        /// As many as the function has, so that what they hold can stay in registers.
+        #[inline]
+        pub fn of(values: &'s mut [u64]) -> Slots<'s> {
+            Slots { values, next: 0 }
+        }
+
         #[inline]
         pub fn put(&mut self, value: impl Slot) {
             if let Some(slot) = self.values.get_mut(self.next) {
@@ -837,7 +853,7 @@ mod abi {
         }
 
         /// Checks a pointer to so many bytes.
-        #[inline]
+        #[inline(always)]
         pub fn place(&self, pointer: i32, align: usize, size: usize) -> Result<usize, Fault> {
             let at = pointer as u32 as usize;
             if at & (align - 1) != 0 {
@@ -913,13 +929,13 @@ mod abi {
 
         /// A string that stays where it is.
         #[inline]
-        pub fn lift_str(&self, s: &mut Slots) -> Result<&'m str, Fault> {
+        pub fn lift_str(&self, s: &mut Slots<'_>) -> Result<&'m str, Fault> {
             self.text(s.take(), s.take())
         }
 
         /// Bytes that stay where they are.
         #[inline]
-        pub fn lift_bytes(&self, s: &mut Slots) -> Result<&'m [u8], Fault> {
+        pub fn lift_bytes(&self, s: &mut Slots<'_>) -> Result<&'m [u8], Fault> {
             self.span(s.take(), s.take())
         }
 
@@ -937,27 +953,28 @@ mod abi {
     }
 
     /// The guest while values are lowered into it.
-    pub struct Guest<C> {
+    pub struct Guest<'r, C> {
         store: C,
         memory: Option<Memory>,
-        allocator: Allocator,
+        // Borrowed: what has a destructor would cost every call.
+        allocator: Allocator<'r>,
         function: &'static str,
     }
 
-    impl<'c, 'e, T: 'static> Guest<&'c mut Caller<'e, T>> {
+    impl<'c, 'e, T: 'static> Guest<'_, &'c mut Caller<'e, T>> {
         /// The caller of a function that needs nothing of it.
         #[inline]
         pub fn plain(caller: &'c mut Caller<'e, T>, function: &'static str) -> Self {
             Guest {
                 store: caller,
                 memory: None,
-                allocator: Allocator::default(),
+                allocator: None,
                 function,
             }
         }
 
         /// The caller of a function that needs its memory.
-        #[inline]
+        #[inline(always)]
         pub fn with_memory(
             caller: &'c mut Caller<'e, T>,
             function: &'static str,
@@ -973,13 +990,13 @@ mod abi {
             Ok(Guest {
                 store: caller,
                 memory,
-                allocator: Allocator::default(),
+                allocator: None,
                 function,
             })
         }
 
         /// Its memory to lift from, and the store's data.
-        #[inline]
+        #[inline(always)]
         pub fn split(&mut self) -> (Reader<'_>, &mut T) {
             match self.memory {
                 Some(memory) => {
@@ -991,7 +1008,7 @@ mod abi {
         }
     }
 
-    impl<C: AsContextMut> Guest<C> {
+    impl<C: AsContextMut> Guest<'_, C> {
         #[cold]
         fn fault(&self, reason: Reason) -> Trap {
             Fault {
@@ -1001,7 +1018,7 @@ mod abi {
             .into()
         }
 
-        #[inline]
+        #[inline(always)]
         fn bytes(&mut self) -> &mut [u8] {
             match self.memory {
                 Some(memory) => memory.data_mut(self.store.as_context_mut()),
@@ -1009,13 +1026,13 @@ mod abi {
             }
         }
 
-        #[inline]
+        #[inline(always)]
         pub fn reader(&mut self) -> Reader<'_> {
             let function = self.function;
             Reader::new(self.bytes(), function)
         }
 
-        #[inline]
+        #[inline(always)]
         pub fn put(&mut self, at: usize, bytes: &[u8]) -> Result<(), Trap> {
             let place = self
                 .bytes()
@@ -1029,7 +1046,7 @@ mod abi {
         }
 
         /// Stores a result where the caller wants it.
-        #[inline]
+        #[inline(always)]
         pub fn result<V: Value>(&mut self, pointer: i32, value: &V) -> Result<(), Trap> {
             let at = self.reader().place(pointer, V::ALIGN, V::SIZE)?;
             value.store(self, at)
@@ -1038,7 +1055,8 @@ mod abi {
         /// Lowers a result that has one slot.
         #[inline]
         pub fn flat<V: Flat, S: Slot>(&mut self, value: &V) -> Result<S, Trap> {
-            let mut s = Slots::default();
+            let mut words = [0];
+            let mut s = Slots::of(&mut words);
             value.lower(self, &mut s)?;
             s.rewind();
             Ok(s.take())
@@ -1059,7 +1077,7 @@ mod abi {
         }
 
         #[inline]
-        pub fn lower_list<T: Value>(&mut self, all: &[T], s: &mut Slots) -> Result<(), Trap> {
+        pub fn lower_list<T: Value>(&mut self, all: &[T], s: &mut Slots<'_>) -> Result<(), Trap> {
             let (pointer, length) = self.list(all)?;
             s.put(pointer);
             s.put(length);
@@ -1097,7 +1115,7 @@ mod abi {
     }
 
     /// What allocates in the guest's memory: the region that the guest named.
-    type Allocator = Arena;
+    type Allocator<'r> = Option<&'r Cell<Arena>>;
 
     /// A host that knows the region. The guest names it by the import `lowlift` `arena`.
     pub trait Region {
@@ -1105,30 +1123,32 @@ mod abi {
         fn arena(&mut self) -> &mut Arena;
     }
 
-    impl<C: AsContextMut> Guest<C> {
-        pub fn set_arena(&mut self, arena: Arena) {
-            self.allocator = arena;
-        }
+    /// A region that values are lowered into.
+    pub fn region(arena: Arena) -> Cell<Arena> {
+        Cell::new(arena)
+    }
 
-        pub fn arena(&self) -> Arena {
-            self.allocator
+    impl<'r, C: AsContextMut> Guest<'r, C> {
+        pub fn set_arena(&mut self, region: &'r Cell<Arena>) {
+            self.allocator = Some(region);
         }
 
         /// Takes memory of the region.
         pub fn alloc(&mut self, align: usize, size: usize) -> Result<usize, Trap> {
-            let Arena { next, end } = self.allocator;
+            let region = self.allocator.ok_or_else(|| self.fault(Reason::Arena))?;
+            let Arena { next, end } = region.get();
             let start = next.checked_next_multiple_of(align as u32);
             let taken = start.and_then(|start| start.checked_add(u32::try_from(size).ok()?));
             let (Some(start), Some(next)) = (start, taken.filter(|&next| next <= end)) else {
                 return Err(self.fault(Reason::Arena));
             };
             let at = self.reader().place(start as i32, align, size)?;
-            self.allocator.next = next;
+            region.set(Arena { next, end });
             Ok(at)
         }
     }
 
-    impl<T: 'static> Guest<&mut Caller<'_, T>> {
+    impl<T: 'static> Guest<'_, &mut Caller<'_, T>> {
         pub fn data(&mut self) -> &mut T {
             self.store.data_mut()
         }
@@ -1138,25 +1158,24 @@ mod abi {
     #[derive(Clone)]
     pub struct Support {
         memory: Option<Memory>,
-        allocator: Allocator,
+        kept: Kept,
     }
 
     impl Support {
         pub fn of(mut store: impl AsContextMut, instance: &Instance) -> Result<Support, Trap> {
             let memory = instance.get_memory(store.as_context_mut(), MEMORY);
-            let allocator = allocator(store, instance)?;
-            Ok(Support { memory, allocator })
+            let kept = kept(store, instance)?;
+            Ok(Support { memory, kept })
         }
     }
 
-    impl<C: AsContextMut> Guest<C> {
+    impl<'r, C: AsContextMut> Guest<'r, C> {
         /// The guest when the host calls it.
-        pub fn of(support: &Support, store: C, function: &'static str) -> Guest<C> {
-            let allocator = support.allocator;
+        pub fn of(support: &'r Support, store: C, function: &'static str) -> Guest<'r, C> {
             Guest {
                 store,
                 memory: support.memory,
-                allocator,
+                allocator: lent(&support.kept),
                 function,
             }
         }
@@ -1174,7 +1193,8 @@ mod abi {
         /// Lifts a result of one slot.
         #[inline]
         pub fn lifted<V: Flat>(&mut self, value: impl Slot) -> Result<V, Fault> {
-            let mut s = Slots::default();
+            let mut words = [0];
+            let mut s = Slots::of(&mut words);
             s.put(value);
             s.rewind();
             V::lift(&self.reader(), &mut s)
@@ -1215,8 +1235,15 @@ mod abi {
         }
     }
 
-    fn allocator(_: impl AsContextMut, _: &Instance) -> Result<Allocator, Trap> {
-        Ok(Allocator::default())
+    /// Nothing is kept of the guest to allocate with.
+    type Kept = ();
+
+    fn kept(_: impl AsContextMut, _: &Instance) -> Result<Kept, Trap> {
+        Ok(())
+    }
+
+    fn lent((): &Kept) -> Allocator<'_> {
+        None
     }
 
     /// Calls the destructor of the guest's own resource, if it dropped one and wants to know.
@@ -1249,7 +1276,7 @@ mod abi {
                 }
 
                 #[inline]
-                fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+                fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
                     g.put(at, &self.to_le_bytes())
                 }
             }
@@ -1258,12 +1285,16 @@ mod abi {
                 const FLAT: usize = 1;
 
                 #[inline]
-                fn lift(_: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+                fn lift(_: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
                     Ok(s.take::<$core>() as $ty)
                 }
 
                 #[inline]
-                fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+                fn lower<C: AsContextMut>(
+                    &self,
+                    _: &mut Guest<'_, C>,
+                    s: &mut Slots<'_>,
+                ) -> Result<(), Trap> {
                     s.put(*self as $core);
                     Ok(())
                 }
@@ -1296,7 +1327,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             g.put(at, &[*self])
         }
 
@@ -1308,7 +1339,7 @@ mod abi {
         #[inline]
         fn store_all<C: AsContextMut>(
             all: &[Self],
-            g: &mut Guest<C>,
+            g: &mut Guest<'_, C>,
             at: usize,
         ) -> Result<(), Trap> {
             g.put(at, all)
@@ -1319,12 +1350,16 @@ mod abi {
         const FLAT: usize = 1;
 
         #[inline]
-        fn lift(_: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(_: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             Ok(s.take::<i32>() as u8)
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            _: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             s.put(i32::from(*self));
             Ok(())
         }
@@ -1352,7 +1387,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             g.put(at, &self.bits().to_le_bytes()[..W::BYTES])
         }
     }
@@ -1361,12 +1396,16 @@ mod abi {
         const FLAT: usize = 1;
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             W::of(s.take::<i32>() as u32).map_err(|reason| m.fault(reason))
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            _: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             s.put(self.bits() as i32);
             Ok(())
         }
@@ -1413,7 +1452,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             g.store_list(self.as_bytes(), at)
         }
     }
@@ -1422,12 +1461,16 @@ mod abi {
         const FLAT: usize = 2;
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             m.string(s.take(), s.take())
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             g.lower_list(self.as_bytes(), s)
         }
     }
@@ -1444,7 +1487,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             g.store_list(self, at)
         }
     }
@@ -1453,12 +1496,16 @@ mod abi {
         const FLAT: usize = 2;
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             m.vec(s.take(), s.take())
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             g.lower_list(self, s)
         }
     }
@@ -1474,7 +1521,7 @@ mod abi {
             all.try_into().map_err(|_| m.fault(Reason::Length))
         }
 
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             T::store_all(self, g, at)
         }
     }
@@ -1482,12 +1529,16 @@ mod abi {
     impl<T: Flat, const N: usize> Flat for [T; N] {
         const FLAT: usize = T::FLAT.saturating_mul(N);
 
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             let all: Result<Vec<T>, Fault> = (0..N).map(|_| T::lift(m, s)).collect();
             all?.try_into().map_err(|_| m.fault(Reason::Length))
         }
 
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             self.iter().try_for_each(|value| value.lower(g, s))
         }
     }
@@ -1513,7 +1564,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, _: &mut Guest<C>, _: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, _: &mut Guest<'_, C>, _: usize) -> Result<(), Trap> {
             Ok(())
         }
     }
@@ -1522,12 +1573,16 @@ mod abi {
         const FLAT: usize = 0;
 
         #[inline]
-        fn lift(_: &Reader<'_>, _: &mut Slots) -> Result<Self, Fault> {
+        fn lift(_: &Reader<'_>, _: &mut Slots<'_>) -> Result<Self, Fault> {
             Ok(())
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, _: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            _: &mut Guest<'_, C>,
+            _: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             Ok(())
         }
     }
@@ -1548,7 +1603,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             match self {
                 None => 0u8.store(g, at),
                 Some(value) => {
@@ -1563,7 +1618,7 @@ mod abi {
         const FLAT: usize = T::FLAT.saturating_add(1);
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             let end = s.end(Self::FLAT);
             let value = match s.take::<i32>() {
                 0 => None,
@@ -1575,7 +1630,11 @@ mod abi {
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             let end = s.end(Self::FLAT);
             match self {
                 None => s.put(0),
@@ -1605,7 +1664,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             u8::from(self.is_err()).store(g, at)?;
             match self {
                 Ok(value) => value.store(g, at + Self::ALIGN),
@@ -1618,7 +1677,7 @@ mod abi {
         const FLAT: usize = larger(T::FLAT, E::FLAT).saturating_add(1);
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             let end = s.end(Self::FLAT);
             let value = match s.take::<i32>() {
                 0 => Ok(T::lift(m, s)?),
@@ -1630,7 +1689,11 @@ mod abi {
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             let end = s.end(Self::FLAT);
             s.put(i32::from(self.is_err()));
             match self {

@@ -20,7 +20,7 @@ pub const ABI_HASH: &str = "0bacc4a50594f4e78ce6bb3c2d0701fb6e1ed0cd1d211ac34d77
 #[allow(dead_code, unreachable_pub, reason = "generated")]
 pub fn add_to_linker<T: 'static, H>(
     linker: &mut wasmtime::Linker<T>,
-    get: fn(&mut T) -> &mut H,
+    get: impl Fn(&mut T) -> &mut H + Copy + Send + Sync + 'static,
 ) -> Result<(), Trap>
 where
     H: test::every::types::Host
@@ -111,7 +111,7 @@ pub mod test {
 
                 fn store<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
+                    g: &mut abi::Guest<'_, C>,
                     at: usize,
                 ) -> Result<(), abi::Trap> {
                     abi::Value::store(&self.x, g, at)?;
@@ -123,7 +123,7 @@ pub mod test {
             impl abi::Flat for Point {
                 const FLAT: usize = 2;
 
-                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots) -> Result<Self, abi::Fault> {
+                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots<'_>) -> Result<Self, abi::Fault> {
                     Ok(Self {
                         x: abi::Flat::lift(m, s)?,
                         y: abi::Flat::lift(m, s)?,
@@ -132,8 +132,8 @@ pub mod test {
 
                 fn lower<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
-                    s: &mut abi::Slots,
+                    g: &mut abi::Guest<'_, C>,
+                    s: &mut abi::Slots<'_>,
                 ) -> Result<(), abi::Trap> {
                     abi::Flat::lower(&self.x, g, s)?;
                     abi::Flat::lower(&self.y, g, s)?;
@@ -195,7 +195,7 @@ pub mod test {
 
                 fn store<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
+                    g: &mut abi::Guest<'_, C>,
                     at: usize,
                 ) -> Result<(), abi::Trap> {
                     abi::Value::store(&self.a, g, at)?;
@@ -210,7 +210,7 @@ pub mod test {
             impl abi::Flat for Mixed {
                 const FLAT: usize = 5;
 
-                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots) -> Result<Self, abi::Fault> {
+                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots<'_>) -> Result<Self, abi::Fault> {
                     Ok(Self {
                         a: abi::Flat::lift(m, s)?,
                         b: abi::Flat::lift(m, s)?,
@@ -222,8 +222,8 @@ pub mod test {
 
                 fn lower<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
-                    s: &mut abi::Slots,
+                    g: &mut abi::Guest<'_, C>,
+                    s: &mut abi::Slots<'_>,
                 ) -> Result<(), abi::Trap> {
                     abi::Flat::lower(&self.a, g, s)?;
                     abi::Flat::lower(&self.b, g, s)?;
@@ -276,7 +276,7 @@ pub mod test {
 
                 fn store<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
+                    g: &mut abi::Guest<'_, C>,
                     at: usize,
                 ) -> Result<(), abi::Trap> {
                     abi::Value::store(&self.first, g, at)?;
@@ -289,7 +289,7 @@ pub mod test {
             impl abi::Flat for Nested {
                 const FLAT: usize = 8;
 
-                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots) -> Result<Self, abi::Fault> {
+                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots<'_>) -> Result<Self, abi::Fault> {
                     Ok(Self {
                         first: abi::Flat::lift(m, s)?,
                         names: abi::Flat::lift(m, s)?,
@@ -299,8 +299,8 @@ pub mod test {
 
                 fn lower<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
-                    s: &mut abi::Slots,
+                    g: &mut abi::Guest<'_, C>,
+                    s: &mut abi::Slots<'_>,
                 ) -> Result<(), abi::Trap> {
                     abi::Flat::lower(&self.first, g, s)?;
                     abi::Flat::lower(&self.names, g, s)?;
@@ -632,7 +632,7 @@ pub mod test {
 
                 fn store<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
+                    g: &mut abi::Guest<'_, C>,
                     at: usize,
                 ) -> Result<(), abi::Trap> {
                     match self {
@@ -664,7 +664,7 @@ pub mod test {
             impl abi::Flat for Shape {
                 const FLAT: usize = 8;
 
-                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots) -> Result<Self, abi::Fault> {
+                fn lift(m: &abi::Reader<'_>, s: &mut abi::Slots<'_>) -> Result<Self, abi::Fault> {
                     let end = s.end(Self::FLAT);
                     let value = match s.take::<i32>() {
                         0 => Self::None,
@@ -681,8 +681,8 @@ pub mod test {
 
                 fn lower<C: abi::AsContextMut>(
                     &self,
-                    g: &mut abi::Guest<C>,
-                    s: &mut abi::Slots,
+                    g: &mut abi::Guest<'_, C>,
+                    s: &mut abi::Slots<'_>,
                 ) -> Result<(), abi::Trap> {
                     let end = s.end(Self::FLAT);
                     match self {
@@ -776,7 +776,7 @@ pub mod test {
             /// Fails where the linker has a function of the same name.
             pub fn add_to_linker<T: 'static, H: Host + 'static>(
                 linker: &mut wasmtime::Linker<T>,
-                get: fn(&mut T) -> &mut H,
+                get: impl Fn(&mut T) -> &mut H + Copy + Send + Sync + 'static,
             ) -> Result<(), Trap> {
                 let stub = move |mut caller: wasmtime::Caller<'_, T>,
                                  p0: i32,
@@ -787,7 +787,8 @@ pub mod test {
                         "test:every/types@1.2.3#[constructor]thing",
                     )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 2];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.rewind();
@@ -802,7 +803,8 @@ pub mod test {
                     let mut guest =
                         abi::Guest::plain(&mut caller, "test:every/types@1.2.3#[method]thing.size");
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 1];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.rewind();
                     let a0 = abi::Flat::lift(&m, &mut s)?;
@@ -815,12 +817,16 @@ pub mod test {
                                  p1: i32,
                                  p2: i32|
                       -> Result<(), Trap> {
+                    let realloc =
+                        abi::realloc(&mut caller, "test:every/types@1.2.3#[static]thing.merge")?;
                     let mut guest = abi::Guest::with_realloc(
                         &mut caller,
                         "test:every/types@1.2.3#[static]thing.merge",
+                        &realloc,
                     )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 2];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.rewind();
@@ -1034,7 +1040,7 @@ pub mod test {
             /// Fails where the linker has a function of the same name.
             pub fn add_to_linker<T: 'static, H: Host + 'static>(
                 linker: &mut wasmtime::Linker<T>,
-                get: fn(&mut T) -> &mut H,
+                get: impl Fn(&mut T) -> &mut H + Copy + Send + Sync + 'static,
             ) -> Result<(), Trap> {
                 let stub = move |mut caller: wasmtime::Caller<'_, T>| -> Result<(), Trap> {
                     let mut guest = abi::Guest::plain(&mut caller, "test:every/api@1.2.3#nothing");
@@ -1060,7 +1066,8 @@ pub mod test {
                     let mut guest =
                         abi::Guest::with_memory(&mut caller, "test:every/api@1.2.3#scalars")?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 12];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1096,10 +1103,15 @@ pub mod test {
                                  p1: i32,
                                  p2: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#text")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#text")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#text",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 2];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.rewind();
@@ -1113,10 +1125,15 @@ pub mod test {
                                  p1: i32,
                                  p2: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#bytes")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#bytes")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#bytes",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 2];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.rewind();
@@ -1130,10 +1147,15 @@ pub mod test {
                                  p1: i32,
                                  p2: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#chars")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#chars")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#chars",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 2];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.rewind();
@@ -1149,10 +1171,15 @@ pub mod test {
                                  p3: i32,
                                  p4: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#lists")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#lists")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#lists",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 4];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1175,10 +1202,15 @@ pub mod test {
                                  p7: f32,
                                  p8: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#nests")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#nests")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#nests",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 8];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1204,10 +1236,15 @@ pub mod test {
                                  p7: i32,
                                  p8: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#shapes")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#shapes")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#shapes",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 8];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1227,10 +1264,15 @@ pub mod test {
                                  p1: i32,
                                  p2: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#points")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#points")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#points",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 2];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.rewind();
@@ -1248,7 +1290,8 @@ pub mod test {
                     let mut guest =
                         abi::Guest::with_memory(&mut caller, "test:every/api@1.2.3#flagged")?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 3];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1265,7 +1308,8 @@ pub mod test {
                       -> Result<i32, Trap> {
                     let mut guest = abi::Guest::plain(&mut caller, "test:every/api@1.2.3#colors");
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 1];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.rewind();
                     let a0 = abi::Flat::lift(&m, &mut s)?;
@@ -1282,7 +1326,8 @@ pub mod test {
                     let mut guest =
                         abi::Guest::with_memory(&mut caller, "test:every/api@1.2.3#maybe")?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 3];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1301,7 +1346,8 @@ pub mod test {
                     let mut guest =
                         abi::Guest::with_memory(&mut caller, "test:every/api@1.2.3#outcome")?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 3];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1319,10 +1365,15 @@ pub mod test {
                                  p4: f64,
                                  p5: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#joined")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#joined")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#joined",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 5];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1339,7 +1390,8 @@ pub mod test {
                     move |mut caller: wasmtime::Caller<'_, T>, p0: i32| -> Result<i32, Trap> {
                         let mut guest = abi::Guest::plain(&mut caller, "test:every/api@1.2.3#unit");
                         let (m, data) = guest.split();
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 1];
+                        let mut s = abi::Slots::of(&mut words);
                         s.put(p0);
                         s.rewind();
                         let a0 = abi::Flat::lift(&m, &mut s)?;
@@ -1352,7 +1404,8 @@ pub mod test {
                       -> Result<i32, Trap> {
                     let mut guest = abi::Guest::plain(&mut caller, "test:every/api@1.2.3#small");
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 1];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.rewind();
                     let a0 = abi::Flat::lift(&m, &mut s)?;
@@ -1365,7 +1418,8 @@ pub mod test {
                       -> Result<i32, Trap> {
                     let mut guest = abi::Guest::plain(&mut caller, "test:every/api@1.2.3#letter");
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 1];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.rewind();
                     let a0 = abi::Flat::lift(&m, &mut s)?;
@@ -1377,7 +1431,8 @@ pub mod test {
                     move |mut caller: wasmtime::Caller<'_, T>, p0: f32| -> Result<f32, Trap> {
                         let mut guest = abi::Guest::plain(&mut caller, "test:every/api@1.2.3#rate");
                         let (m, data) = guest.split();
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 1];
+                        let mut s = abi::Slots::of(&mut words);
                         s.put(p0);
                         s.rewind();
                         let a0 = abi::Flat::lift(&m, &mut s)?;
@@ -1407,7 +1462,8 @@ pub mod test {
                     let mut guest =
                         abi::Guest::with_memory(&mut caller, "test:every/api@1.2.3#sixteen")?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 16];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1435,8 +1491,12 @@ pub mod test {
                                  p0: i32,
                                  p1: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#seventeen")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#seventeen")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#seventeen",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
                     let at = m.place(p0, 4, 72)?;
                     let a0 = abi::Value::load(&m, at)?;
@@ -1466,7 +1526,8 @@ pub mod test {
                     let mut guest =
                         abi::Guest::with_memory(&mut caller, "test:every/api@1.2.3#large")?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 14];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1497,10 +1558,15 @@ pub mod test {
                                  p6: i32,
                                  p7: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#fixed")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#fixed")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#fixed",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 7];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.put(p2);
@@ -1533,10 +1599,15 @@ pub mod test {
                                  p1: i32,
                                  p2: i32|
                       -> Result<(), Trap> {
-                    let mut guest =
-                        abi::Guest::with_realloc(&mut caller, "test:every/api@1.2.3#mapped")?;
+                    let realloc = abi::realloc(&mut caller, "test:every/api@1.2.3#mapped")?;
+                    let mut guest = abi::Guest::with_realloc(
+                        &mut caller,
+                        "test:every/api@1.2.3#mapped",
+                        &realloc,
+                    )?;
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 2];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.put(p1);
                     s.rewind();
@@ -1575,14 +1646,15 @@ pub mod test {
             /// Fails where the linker has a function of the same name.
             pub fn add_to_linker<T: 'static, H: Host + 'static>(
                 linker: &mut wasmtime::Linker<T>,
-                get: fn(&mut T) -> &mut H,
+                get: impl Fn(&mut T) -> &mut H + Copy + Send + Sync + 'static,
             ) -> Result<(), Trap> {
                 let stub = move |mut caller: wasmtime::Caller<'_, T>,
                                  p0: i32|
                       -> Result<i32, Trap> {
                     let mut guest = abi::Guest::plain(&mut caller, "test:every/handles@1.2.3#give");
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 1];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.rewind();
                     let a0 = abi::Flat::lift(&m, &mut s)?;
@@ -1595,7 +1667,8 @@ pub mod test {
                       -> Result<i64, Trap> {
                     let mut guest = abi::Guest::plain(&mut caller, "test:every/handles@1.2.3#lent");
                     let (m, data) = guest.split();
-                    let mut s = abi::Slots::default();
+                    let mut words = [0; 1];
+                    let mut s = abi::Slots::of(&mut words);
                     s.put(p0);
                     s.rewind();
                     let a0 = abi::Flat::lift(&m, &mut s)?;
@@ -1753,7 +1826,7 @@ pub mod exports {
         /// Fails where the linker has a function of the same name.
         pub fn add_to_linker<T: 'static, H: Host + 'static>(
             linker: &mut wasmtime::Linker<T>,
-            get: fn(&mut T) -> &mut H,
+            get: impl Fn(&mut T) -> &mut H + Copy + Send + Sync + 'static,
         ) -> Result<(), Trap> {
             let stub = move |mut caller: wasmtime::Caller<'_, T>, p0: i32| -> Result<i32, Trap> {
                 let host = get(caller.data_mut());
@@ -1854,7 +1927,8 @@ pub mod exports {
                 n: u32,
             ) -> Result<every_every_made_here::Made, Trap> {
                 let mut guest = abi::Guest::of(&self.support, store, "made-here#[constructor]made");
-                let mut s = abi::Slots::default();
+                let mut words = [0; 1];
+                let mut s = abi::Slots::of(&mut words);
                 abi::Flat::lower(&n, &mut guest, &mut s)?;
                 s.rewind();
                 let value = guest.call(&self.made_new, (s.take(),))?;
@@ -1871,7 +1945,8 @@ pub mod exports {
             ) -> Result<u32, Trap> {
                 let mut guest =
                     abi::Guest::of(&self.support, store, "made-here#[method]made.count");
-                let mut s = abi::Slots::default();
+                let mut words = [0; 1];
+                let mut s = abi::Slots::of(&mut words);
                 abi::Flat::lower(&self_, &mut guest, &mut s)?;
                 s.rewind();
                 let value = guest.call(&self.made_count, (s.take(),))?;
@@ -1887,7 +1962,8 @@ pub mod exports {
                 n: u32,
             ) -> Result<every_every_made_here::Made, Trap> {
                 let mut guest = abi::Guest::of(&self.support, store, "made-here#open");
-                let mut s = abi::Slots::default();
+                let mut words = [0; 1];
+                let mut s = abi::Slots::of(&mut words);
                 abi::Flat::lower(&n, &mut guest, &mut s)?;
                 s.rewind();
                 let value = guest.call(&self.open, (s.take(),))?;
@@ -1903,7 +1979,8 @@ pub mod exports {
                 m: every_every_made_here::Made,
             ) -> Result<u32, Trap> {
                 let mut guest = abi::Guest::of(&self.support, store, "made-here#close");
-                let mut s = abi::Slots::default();
+                let mut words = [0; 1];
+                let mut s = abi::Slots::of(&mut words);
                 abi::Flat::lower(&m, &mut guest, &mut s)?;
                 s.rewind();
                 let value = guest.call(&self.close, (s.take(),))?;
@@ -2357,7 +2434,8 @@ pub mod exports {
                     {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#scalars");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 12];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         abi::Flat::lower(&b, &mut guest, &mut s)?;
                         abi::Flat::lower(&c, &mut guest, &mut s)?;
@@ -2399,7 +2477,8 @@ pub mod exports {
                     ) -> Result<String, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#text");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 2];
+                        let mut s = abi::Slots::of(&mut words);
                         guest.lower_list(a.as_bytes(), &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.text, (s.take(), s.take()))?;
@@ -2416,7 +2495,8 @@ pub mod exports {
                     ) -> Result<Vec<u8>, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#bytes");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 2];
+                        let mut s = abi::Slots::of(&mut words);
                         guest.lower_list(a, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.bytes, (s.take(), s.take()))?;
@@ -2433,7 +2513,8 @@ pub mod exports {
                     ) -> Result<Vec<char>, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#chars");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 2];
+                        let mut s = abi::Slots::of(&mut words);
                         guest.lower_list(a, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.chars, (s.take(), s.take()))?;
@@ -2457,7 +2538,8 @@ pub mod exports {
                     > {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#lists");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 4];
+                        let mut s = abi::Slots::of(&mut words);
                         guest.lower_list(a, &mut s)?;
                         guest.lower_list(b, &mut s)?;
                         s.rewind();
@@ -2476,7 +2558,8 @@ pub mod exports {
                     ) -> Result<test::every::types::Nested, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#nests");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 8];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(a, &mut guest, &mut s)?;
                         s.rewind();
                         let params = (
@@ -2503,7 +2586,8 @@ pub mod exports {
                     ) -> Result<test::every::types::Shape, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#shapes");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 8];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(a, &mut guest, &mut s)?;
                         s.rewind();
                         let params = (
@@ -2530,7 +2614,8 @@ pub mod exports {
                     ) -> Result<Vec<test::every::types::Point>, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#points");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 2];
+                        let mut s = abi::Slots::of(&mut words);
                         guest.lower_list(a, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.points, (s.take(), s.take()))?;
@@ -2556,7 +2641,8 @@ pub mod exports {
                     > {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#flagged");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 3];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         abi::Flat::lower(&b, &mut guest, &mut s)?;
                         abi::Flat::lower(&c, &mut guest, &mut s)?;
@@ -2575,7 +2661,8 @@ pub mod exports {
                     ) -> Result<test::every::types::Color, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#colors");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 1];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.colors, (s.take(),))?;
@@ -2592,7 +2679,8 @@ pub mod exports {
                     ) -> Result<Option<Option<u32>>, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#maybe");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 3];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.maybe, (s.take(), s.take(), s.take()))?;
@@ -2610,7 +2698,8 @@ pub mod exports {
                     {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#outcome");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 3];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.outcome, (s.take(), s.take(), s.take()))?;
@@ -2628,7 +2717,8 @@ pub mod exports {
                     ) -> Result<(Result<f32, String>, Option<f64>), Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#joined");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 5];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(a, &mut guest, &mut s)?;
                         abi::Flat::lower(&b, &mut guest, &mut s)?;
                         s.rewind();
@@ -2647,7 +2737,8 @@ pub mod exports {
                     ) -> Result<Result<(), ()>, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#unit");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 1];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.unit, (s.take(),))?;
@@ -2664,7 +2755,8 @@ pub mod exports {
                     ) -> Result<i8, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#small");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 1];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.small, (s.take(),))?;
@@ -2681,7 +2773,8 @@ pub mod exports {
                     ) -> Result<char, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#letter");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 1];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.letter, (s.take(),))?;
@@ -2698,7 +2791,8 @@ pub mod exports {
                     ) -> Result<f32, Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#rate");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 1];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.rate, (s.take(),))?;
@@ -2722,7 +2816,8 @@ pub mod exports {
                     > {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#sixteen");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 16];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         abi::Flat::lower(&b, &mut guest, &mut s)?;
                         s.rewind();
@@ -2803,7 +2898,8 @@ pub mod exports {
                     > {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#large");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 14];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         s.rewind();
                         let params = (
@@ -2837,7 +2933,8 @@ pub mod exports {
                     ) -> Result<([u16; 3], [String; 2]), Trap> {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#fixed");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 7];
+                        let mut s = abi::Slots::of(&mut words);
                         abi::Flat::lower(&a, &mut guest, &mut s)?;
                         abi::Flat::lower(b, &mut guest, &mut s)?;
                         s.rewind();
@@ -2881,7 +2978,8 @@ pub mod exports {
                     {
                         let mut guest =
                             abi::Guest::of(&self.support, store, "test:every/api@1.2.3#mapped");
-                        let mut s = abi::Slots::default();
+                        let mut words = [0; 2];
+                        let mut s = abi::Slots::of(&mut words);
                         guest.lower_list(a, &mut s)?;
                         s.rewind();
                         let value = guest.call(&self.mapped, (s.take(), s.take()))?;
@@ -3059,7 +3157,7 @@ mod abi {
     pub trait Value: Layout + Sized {
         fn load(m: &Reader<'_>, at: usize) -> Result<Self, Fault>;
 
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap>;
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap>;
 
         #[inline]
         fn load_all(m: &Reader<'_>, at: usize, length: usize) -> Result<Vec<Self>, Fault> {
@@ -3071,7 +3169,7 @@ mod abi {
         #[inline]
         fn store_all<C: AsContextMut>(
             all: &[Self],
-            g: &mut Guest<C>,
+            g: &mut Guest<'_, C>,
             at: usize,
         ) -> Result<(), Trap> {
             let mut each = all.iter().enumerate();
@@ -3084,9 +3182,13 @@ mod abi {
         /// The number of its slots.
         const FLAT: usize;
 
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault>;
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault>;
 
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap>;
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap>;
     }
 
     /// A core value.
@@ -3144,13 +3246,19 @@ mod abi {
     }
 
     /// Core values by their bits, so that a slot that cases of several types share needs no conversion.
-    #[derive(Debug, Default)]
-    pub struct Slots {
-        values: [u64; 16],
+    #[derive(Debug)]
+    pub struct Slots<'s> {
+        values: &'s mut [u64],
         next: usize,
     }
 
-    impl Slots {
+    impl<'s> Slots<'s> {
+        /// As many as the function has, so that what they hold can stay in registers.
+        #[inline]
+        pub fn of(values: &'s mut [u64]) -> Slots<'s> {
+            Slots { values, next: 0 }
+        }
+
         #[inline]
         pub fn put(&mut self, value: impl Slot) {
             if let Some(slot) = self.values.get_mut(self.next) {
@@ -3216,7 +3324,7 @@ mod abi {
         }
 
         /// Checks a pointer to so many bytes.
-        #[inline]
+        #[inline(always)]
         pub fn place(&self, pointer: i32, align: usize, size: usize) -> Result<usize, Fault> {
             let at = pointer as u32 as usize;
             if at & (align - 1) != 0 {
@@ -3292,13 +3400,13 @@ mod abi {
 
         /// A string that stays where it is.
         #[inline]
-        pub fn lift_str(&self, s: &mut Slots) -> Result<&'m str, Fault> {
+        pub fn lift_str(&self, s: &mut Slots<'_>) -> Result<&'m str, Fault> {
             self.text(s.take(), s.take())
         }
 
         /// Bytes that stay where they are.
         #[inline]
-        pub fn lift_bytes(&self, s: &mut Slots) -> Result<&'m [u8], Fault> {
+        pub fn lift_bytes(&self, s: &mut Slots<'_>) -> Result<&'m [u8], Fault> {
             self.span(s.take(), s.take())
         }
 
@@ -3316,27 +3424,28 @@ mod abi {
     }
 
     /// The guest while values are lowered into it.
-    pub struct Guest<C> {
+    pub struct Guest<'r, C> {
         store: C,
         memory: Option<Memory>,
-        allocator: Allocator,
+        // Borrowed: what has a destructor would cost every call.
+        allocator: Allocator<'r>,
         function: &'static str,
     }
 
-    impl<'c, 'e, T: 'static> Guest<&'c mut Caller<'e, T>> {
+    impl<'c, 'e, T: 'static> Guest<'_, &'c mut Caller<'e, T>> {
         /// The caller of a function that needs nothing of it.
         #[inline]
         pub fn plain(caller: &'c mut Caller<'e, T>, function: &'static str) -> Self {
             Guest {
                 store: caller,
                 memory: None,
-                allocator: Allocator::default(),
+                allocator: None,
                 function,
             }
         }
 
         /// The caller of a function that needs its memory.
-        #[inline]
+        #[inline(always)]
         pub fn with_memory(
             caller: &'c mut Caller<'e, T>,
             function: &'static str,
@@ -3352,13 +3461,13 @@ mod abi {
             Ok(Guest {
                 store: caller,
                 memory,
-                allocator: Allocator::default(),
+                allocator: None,
                 function,
             })
         }
 
         /// Its memory to lift from, and the store's data.
-        #[inline]
+        #[inline(always)]
         pub fn split(&mut self) -> (Reader<'_>, &mut T) {
             match self.memory {
                 Some(memory) => {
@@ -3370,7 +3479,7 @@ mod abi {
         }
     }
 
-    impl<C: AsContextMut> Guest<C> {
+    impl<C: AsContextMut> Guest<'_, C> {
         #[cold]
         fn fault(&self, reason: Reason) -> Trap {
             Fault {
@@ -3380,7 +3489,7 @@ mod abi {
             .into()
         }
 
-        #[inline]
+        #[inline(always)]
         fn bytes(&mut self) -> &mut [u8] {
             match self.memory {
                 Some(memory) => memory.data_mut(self.store.as_context_mut()),
@@ -3388,13 +3497,13 @@ mod abi {
             }
         }
 
-        #[inline]
+        #[inline(always)]
         pub fn reader(&mut self) -> Reader<'_> {
             let function = self.function;
             Reader::new(self.bytes(), function)
         }
 
-        #[inline]
+        #[inline(always)]
         pub fn put(&mut self, at: usize, bytes: &[u8]) -> Result<(), Trap> {
             let place = self
                 .bytes()
@@ -3408,7 +3517,7 @@ mod abi {
         }
 
         /// Stores a result where the caller wants it.
-        #[inline]
+        #[inline(always)]
         pub fn result<V: Value>(&mut self, pointer: i32, value: &V) -> Result<(), Trap> {
             let at = self.reader().place(pointer, V::ALIGN, V::SIZE)?;
             value.store(self, at)
@@ -3417,7 +3526,8 @@ mod abi {
         /// Lowers a result that has one slot.
         #[inline]
         pub fn flat<V: Flat, S: Slot>(&mut self, value: &V) -> Result<S, Trap> {
-            let mut s = Slots::default();
+            let mut words = [0];
+            let mut s = Slots::of(&mut words);
             value.lower(self, &mut s)?;
             s.rewind();
             Ok(s.take())
@@ -3438,7 +3548,7 @@ mod abi {
         }
 
         #[inline]
-        pub fn lower_list<T: Value>(&mut self, all: &[T], s: &mut Slots) -> Result<(), Trap> {
+        pub fn lower_list<T: Value>(&mut self, all: &[T], s: &mut Slots<'_>) -> Result<(), Trap> {
             let (pointer, length) = self.list(all)?;
             s.put(pointer);
             s.put(length);
@@ -3456,28 +3566,41 @@ mod abi {
     type Realloc = TypedFunc<(i32, i32, i32, i32), i32>;
 
     /// What allocates in the guest's memory: its realloc.
-    type Allocator = Option<Realloc>;
+    type Allocator<'r> = Option<&'r Realloc>;
 
-    impl<'c, 'e, T: 'static> Guest<&'c mut Caller<'e, T>> {
-        /// The caller of a function that allocates in its memory.
+    /// The realloc of the caller of a function that allocates in its memory.
+    pub fn realloc<T: 'static>(
+        caller: &mut Caller<'_, T>,
+        function: &'static str,
+    ) -> Result<Realloc, Trap> {
+        let Some(realloc) = caller.get_export(REALLOC).and_then(Extern::into_func) else {
+            return Err(Fault {
+                function,
+                reason: Reason::NoRealloc,
+            }
+            .into());
+        };
+        realloc.typed(&*caller)
+    }
+
+    impl<'r, 'c, 'e, T: 'static> Guest<'r, &'c mut Caller<'e, T>> {
+        /// The caller of a function that allocates in its memory by `realloc`.
         #[inline]
         pub fn with_realloc(
             caller: &'c mut Caller<'e, T>,
             function: &'static str,
+            realloc: &'r Realloc,
         ) -> Result<Self, Trap> {
             let mut guest = Guest::with_memory(caller, function)?;
-            let Some(realloc) = guest.store.get_export(REALLOC).and_then(Extern::into_func) else {
-                return Err(guest.fault(Reason::NoRealloc));
-            };
-            guest.allocator = Some(realloc.typed(&*guest.store)?);
+            guest.allocator = Some(realloc);
             Ok(guest)
         }
     }
 
-    impl<C: AsContextMut> Guest<C> {
+    impl<C: AsContextMut> Guest<'_, C> {
         /// Asks the guest for memory.
         pub fn alloc(&mut self, align: usize, size: usize) -> Result<usize, Trap> {
-            let Some(realloc) = &self.allocator else {
+            let Some(realloc) = self.allocator else {
                 return Err(self.fault(Reason::NoRealloc));
             };
             let wanted = (0, 0, align as i32, size as i32);
@@ -3491,25 +3614,24 @@ mod abi {
     #[derive(Clone)]
     pub struct Support {
         memory: Option<Memory>,
-        allocator: Allocator,
+        kept: Kept,
     }
 
     impl Support {
         pub fn of(mut store: impl AsContextMut, instance: &Instance) -> Result<Support, Trap> {
             let memory = instance.get_memory(store.as_context_mut(), MEMORY);
-            let allocator = allocator(store, instance)?;
-            Ok(Support { memory, allocator })
+            let kept = kept(store, instance)?;
+            Ok(Support { memory, kept })
         }
     }
 
-    impl<C: AsContextMut> Guest<C> {
+    impl<'r, C: AsContextMut> Guest<'r, C> {
         /// The guest when the host calls it.
-        pub fn of(support: &Support, store: C, function: &'static str) -> Guest<C> {
-            let allocator = support.allocator.clone();
+        pub fn of(support: &'r Support, store: C, function: &'static str) -> Guest<'r, C> {
             Guest {
                 store,
                 memory: support.memory,
-                allocator,
+                allocator: lent(&support.kept),
                 function,
             }
         }
@@ -3527,7 +3649,8 @@ mod abi {
         /// Lifts a result of one slot.
         #[inline]
         pub fn lifted<V: Flat>(&mut self, value: impl Slot) -> Result<V, Fault> {
-            let mut s = Slots::default();
+            let mut words = [0];
+            let mut s = Slots::of(&mut words);
             s.put(value);
             s.rewind();
             V::lift(&self.reader(), &mut s)
@@ -3568,8 +3691,15 @@ mod abi {
         }
     }
 
-    fn allocator(store: impl AsContextMut, instance: &Instance) -> Result<Allocator, Trap> {
+    /// What is kept of the guest to allocate with.
+    type Kept = Option<Realloc>;
+
+    fn kept(store: impl AsContextMut, instance: &Instance) -> Result<Kept, Trap> {
         optional(store, instance, REALLOC)
+    }
+
+    fn lent(kept: &Kept) -> Allocator<'_> {
+        kept.as_ref()
     }
 
     /// Calls the destructor of the guest's own resource, if it dropped one and wants to know.
@@ -3602,7 +3732,7 @@ mod abi {
                 }
 
                 #[inline]
-                fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+                fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
                     g.put(at, &self.to_le_bytes())
                 }
             }
@@ -3611,12 +3741,16 @@ mod abi {
                 const FLAT: usize = 1;
 
                 #[inline]
-                fn lift(_: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+                fn lift(_: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
                     Ok(s.take::<$core>() as $ty)
                 }
 
                 #[inline]
-                fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+                fn lower<C: AsContextMut>(
+                    &self,
+                    _: &mut Guest<'_, C>,
+                    s: &mut Slots<'_>,
+                ) -> Result<(), Trap> {
                     s.put(*self as $core);
                     Ok(())
                 }
@@ -3649,7 +3783,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             g.put(at, &[*self])
         }
 
@@ -3661,7 +3795,7 @@ mod abi {
         #[inline]
         fn store_all<C: AsContextMut>(
             all: &[Self],
-            g: &mut Guest<C>,
+            g: &mut Guest<'_, C>,
             at: usize,
         ) -> Result<(), Trap> {
             g.put(at, all)
@@ -3672,12 +3806,16 @@ mod abi {
         const FLAT: usize = 1;
 
         #[inline]
-        fn lift(_: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(_: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             Ok(s.take::<i32>() as u8)
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            _: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             s.put(i32::from(*self));
             Ok(())
         }
@@ -3705,7 +3843,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             g.put(at, &self.bits().to_le_bytes()[..W::BYTES])
         }
     }
@@ -3714,12 +3852,16 @@ mod abi {
         const FLAT: usize = 1;
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             W::of(s.take::<i32>() as u32).map_err(|reason| m.fault(reason))
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            _: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             s.put(self.bits() as i32);
             Ok(())
         }
@@ -3766,7 +3908,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             g.store_list(self.as_bytes(), at)
         }
     }
@@ -3775,12 +3917,16 @@ mod abi {
         const FLAT: usize = 2;
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             m.string(s.take(), s.take())
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             g.lower_list(self.as_bytes(), s)
         }
     }
@@ -3797,7 +3943,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             g.store_list(self, at)
         }
     }
@@ -3806,12 +3952,16 @@ mod abi {
         const FLAT: usize = 2;
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             m.vec(s.take(), s.take())
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             g.lower_list(self, s)
         }
     }
@@ -3827,7 +3977,7 @@ mod abi {
             all.try_into().map_err(|_| m.fault(Reason::Length))
         }
 
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             T::store_all(self, g, at)
         }
     }
@@ -3835,12 +3985,16 @@ mod abi {
     impl<T: Flat, const N: usize> Flat for [T; N] {
         const FLAT: usize = T::FLAT.saturating_mul(N);
 
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             let all: Result<Vec<T>, Fault> = (0..N).map(|_| T::lift(m, s)).collect();
             all?.try_into().map_err(|_| m.fault(Reason::Length))
         }
 
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             self.iter().try_for_each(|value| value.lower(g, s))
         }
     }
@@ -3866,7 +4020,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, _: &mut Guest<C>, _: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, _: &mut Guest<'_, C>, _: usize) -> Result<(), Trap> {
             Ok(())
         }
     }
@@ -3875,12 +4029,16 @@ mod abi {
         const FLAT: usize = 0;
 
         #[inline]
-        fn lift(_: &Reader<'_>, _: &mut Slots) -> Result<Self, Fault> {
+        fn lift(_: &Reader<'_>, _: &mut Slots<'_>) -> Result<Self, Fault> {
             Ok(())
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, _: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            _: &mut Guest<'_, C>,
+            _: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             Ok(())
         }
     }
@@ -3901,7 +4059,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             match self {
                 None => 0u8.store(g, at),
                 Some(value) => {
@@ -3916,7 +4074,7 @@ mod abi {
         const FLAT: usize = T::FLAT.saturating_add(1);
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             let end = s.end(Self::FLAT);
             let value = match s.take::<i32>() {
                 0 => None,
@@ -3928,7 +4086,11 @@ mod abi {
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             let end = s.end(Self::FLAT);
             match self {
                 None => s.put(0),
@@ -3958,7 +4120,7 @@ mod abi {
         }
 
         #[inline]
-        fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+        fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
             u8::from(self.is_err()).store(g, at)?;
             match self {
                 Ok(value) => value.store(g, at + Self::ALIGN),
@@ -3971,7 +4133,7 @@ mod abi {
         const FLAT: usize = larger(T::FLAT, E::FLAT).saturating_add(1);
 
         #[inline]
-        fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+        fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
             let end = s.end(Self::FLAT);
             let value = match s.take::<i32>() {
                 0 => Ok(T::lift(m, s)?),
@@ -3983,7 +4145,11 @@ mod abi {
         }
 
         #[inline]
-        fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+        fn lower<C: AsContextMut>(
+            &self,
+            g: &mut Guest<'_, C>,
+            s: &mut Slots<'_>,
+        ) -> Result<(), Trap> {
             let end = s.end(Self::FLAT);
             s.put(i32::from(self.is_err()));
             match self {
@@ -4127,7 +4293,7 @@ mod abi {
                 }
 
                 #[inline]
-                fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+                fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
                     let mut check = Check::record();
                     $(self.$index.store(g, at + check.step::<$name>())?;)*
                     Ok(())
@@ -4138,12 +4304,16 @@ mod abi {
                 const FLAT: usize = 0usize$(.saturating_add($name::FLAT))*;
 
                 #[inline]
-                fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+                fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
                     Ok($($new)?($($name::lift(m, s)?,)*))
                 }
 
                 #[inline]
-                fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+                fn lower<C: AsContextMut>(
+                    &self,
+                    g: &mut Guest<'_, C>,
+                    s: &mut Slots<'_>,
+                ) -> Result<(), Trap> {
                     $(self.$index.lower(g, s)?;)*
                     Ok(())
                 }

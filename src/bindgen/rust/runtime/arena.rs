@@ -21,7 +21,7 @@ impl Arena {
 }
 
 /// What allocates in the guest's memory: the region that the guest named.
-type Allocator = Arena;
+type Allocator<'r> = Option<&'r Cell<Arena>>;
 
 /// A host that knows the region. The guest names it by the import `lowlift` `arena`.
 pub trait Region {
@@ -29,30 +29,32 @@ pub trait Region {
     fn arena(&mut self) -> &mut Arena;
 }
 
-impl<C: AsContextMut> Guest<C> {
-    pub fn set_arena(&mut self, arena: Arena) {
-        self.allocator = arena;
-    }
+/// A region that values are lowered into.
+pub fn region(arena: Arena) -> Cell<Arena> {
+    Cell::new(arena)
+}
 
-    pub fn arena(&self) -> Arena {
-        self.allocator
+impl<'r, C: AsContextMut> Guest<'r, C> {
+    pub fn set_arena(&mut self, region: &'r Cell<Arena>) {
+        self.allocator = Some(region);
     }
 
     /// Takes memory of the region.
     pub fn alloc(&mut self, align: usize, size: usize) -> Result<usize, Trap> {
-        let Arena { next, end } = self.allocator;
+        let region = self.allocator.ok_or_else(|| self.fault(Reason::Arena))?;
+        let Arena { next, end } = region.get();
         let start = next.checked_next_multiple_of(align as u32);
         let taken = start.and_then(|start| start.checked_add(u32::try_from(size).ok()?));
         let (Some(start), Some(next)) = (start, taken.filter(|&next| next <= end)) else {
             return Err(self.fault(Reason::Arena));
         };
         let at = self.reader().place(start as i32, align, size)?;
-        self.allocator.next = next;
+        region.set(Arena { next, end });
         Ok(at)
     }
 }
 
-impl<T: 'static> Guest<&mut Caller<'_, T>> {
+impl<T: 'static> Guest<'_, &mut Caller<'_, T>> {
     pub fn data(&mut self) -> &mut T {
         self.store.data_mut()
     }

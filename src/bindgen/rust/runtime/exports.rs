@@ -2,25 +2,24 @@
 #[derive(Clone)]
 pub struct Support {
     memory: Option<Memory>,
-    allocator: Allocator,
+    kept: Kept,
 }
 
 impl Support {
     pub fn of(mut store: impl AsContextMut, instance: &Instance) -> Result<Support, Trap> {
         let memory = instance.get_memory(store.as_context_mut(), MEMORY);
-        let allocator = allocator(store, instance)?;
-        Ok(Support { memory, allocator })
+        let kept = kept(store, instance)?;
+        Ok(Support { memory, kept })
     }
 }
 
-impl<C: AsContextMut> Guest<C> {
+impl<'r, C: AsContextMut> Guest<'r, C> {
     /// The guest when the host calls it.
-    pub fn of(support: &Support, store: C, function: &'static str) -> Guest<C> {
-        let allocator = support.allocator.cloned();
+    pub fn of(support: &'r Support, store: C, function: &'static str) -> Guest<'r, C> {
         Guest {
             store,
             memory: support.memory,
-            allocator,
+            allocator: lent(&support.kept),
             function,
         }
     }
@@ -38,7 +37,8 @@ impl<C: AsContextMut> Guest<C> {
     /// Lifts a result of one slot.
     #[inline]
     pub fn lifted<V: Flat>(&mut self, value: impl Slot) -> Result<V, Fault> {
-        let mut s = Slots::default();
+        let mut words = [0];
+        let mut s = Slots::of(&mut words);
         s.put(value);
         s.rewind();
         V::lift(&self.reader(), &mut s)

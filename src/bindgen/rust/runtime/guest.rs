@@ -1,25 +1,26 @@
 /// The guest while values are lowered into it.
-pub struct Guest<C> {
+pub struct Guest<'r, C> {
     store: C,
     memory: Option<Memory>,
-    allocator: Allocator,
+    // Borrowed: what has a destructor would cost every call.
+    allocator: Allocator<'r>,
     function: &'static str,
 }
 
-impl<'c, 'e, T: 'static> Guest<&'c mut Caller<'e, T>> {
+impl<'c, 'e, T: 'static> Guest<'_, &'c mut Caller<'e, T>> {
     /// The caller of a function that needs nothing of it.
     #[inline]
     pub fn plain(caller: &'c mut Caller<'e, T>, function: &'static str) -> Self {
         Guest {
             store: caller,
             memory: None,
-            allocator: Allocator::default(),
+            allocator: None,
             function,
         }
     }
 
     /// The caller of a function that needs its memory.
-    #[inline]
+    #[inline(always)]
     pub fn with_memory(
         caller: &'c mut Caller<'e, T>,
         function: &'static str,
@@ -35,13 +36,13 @@ impl<'c, 'e, T: 'static> Guest<&'c mut Caller<'e, T>> {
         Ok(Guest {
             store: caller,
             memory,
-            allocator: Allocator::default(),
+            allocator: None,
             function,
         })
     }
 
     /// Its memory to lift from, and the store's data.
-    #[inline]
+    #[inline(always)]
     pub fn split(&mut self) -> (Reader<'_>, &mut T) {
         match self.memory {
             Some(memory) => {
@@ -53,7 +54,7 @@ impl<'c, 'e, T: 'static> Guest<&'c mut Caller<'e, T>> {
     }
 }
 
-impl<C: AsContextMut> Guest<C> {
+impl<C: AsContextMut> Guest<'_, C> {
     #[cold]
     fn fault(&self, reason: Reason) -> Trap {
         Fault {
@@ -63,7 +64,7 @@ impl<C: AsContextMut> Guest<C> {
         .into()
     }
 
-    #[inline]
+    #[inline(always)]
     fn bytes(&mut self) -> &mut [u8] {
         match self.memory {
             Some(memory) => memory.data_mut(self.store.as_context_mut()),
@@ -71,13 +72,13 @@ impl<C: AsContextMut> Guest<C> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn reader(&mut self) -> Reader<'_> {
         let function = self.function;
         Reader::new(self.bytes(), function)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn put(&mut self, at: usize, bytes: &[u8]) -> Result<(), Trap> {
         let place = self
             .bytes()
@@ -91,7 +92,7 @@ impl<C: AsContextMut> Guest<C> {
     }
 
     /// Stores a result where the caller wants it.
-    #[inline]
+    #[inline(always)]
     pub fn result<V: Value>(&mut self, pointer: i32, value: &V) -> Result<(), Trap> {
         let at = self.reader().place(pointer, V::ALIGN, V::SIZE)?;
         value.store(self, at)
@@ -100,7 +101,8 @@ impl<C: AsContextMut> Guest<C> {
     /// Lowers a result that has one slot.
     #[inline]
     pub fn flat<V: Flat, S: Slot>(&mut self, value: &V) -> Result<S, Trap> {
-        let mut s = Slots::default();
+        let mut words = [0];
+        let mut s = Slots::of(&mut words);
         value.lower(self, &mut s)?;
         s.rewind();
         Ok(s.take())
@@ -121,7 +123,7 @@ impl<C: AsContextMut> Guest<C> {
     }
 
     #[inline]
-    pub fn lower_list<T: Value>(&mut self, all: &[T], s: &mut Slots) -> Result<(), Trap> {
+    pub fn lower_list<T: Value>(&mut self, all: &[T], s: &mut Slots<'_>) -> Result<(), Trap> {
         let (pointer, length) = self.list(all)?;
         s.put(pointer);
         s.put(length);

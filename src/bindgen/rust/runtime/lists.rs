@@ -10,7 +10,7 @@ impl Value for String {
     }
 
     #[inline]
-    fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+    fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
         g.store_list(self.as_bytes(), at)
     }
 }
@@ -19,12 +19,16 @@ impl Flat for String {
     const FLAT: usize = 2;
 
     #[inline]
-    fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+    fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
         m.string(s.take(), s.take())
     }
 
     #[inline]
-    fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+    fn lower<C: AsContextMut>(
+        &self,
+        g: &mut Guest<'_, C>,
+        s: &mut Slots<'_>,
+    ) -> Result<(), Trap> {
         g.lower_list(self.as_bytes(), s)
     }
 }
@@ -41,7 +45,7 @@ impl<T: Value> Value for Vec<T> {
     }
 
     #[inline]
-    fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+    fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
         g.store_list(self, at)
     }
 }
@@ -50,12 +54,16 @@ impl<T: Value> Flat for Vec<T> {
     const FLAT: usize = 2;
 
     #[inline]
-    fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+    fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
         m.vec(s.take(), s.take())
     }
 
     #[inline]
-    fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+    fn lower<C: AsContextMut>(
+        &self,
+        g: &mut Guest<'_, C>,
+        s: &mut Slots<'_>,
+    ) -> Result<(), Trap> {
         g.lower_list(self, s)
     }
 }
@@ -71,7 +79,7 @@ impl<T: Value, const N: usize> Value for [T; N] {
         all.try_into().map_err(|_| m.fault(Reason::Length))
     }
 
-    fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+    fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
         T::store_all(self, g, at)
     }
 }
@@ -79,12 +87,16 @@ impl<T: Value, const N: usize> Value for [T; N] {
 impl<T: Flat, const N: usize> Flat for [T; N] {
     const FLAT: usize = T::FLAT.saturating_mul(N);
 
-    fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+    fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
         let all: Result<Vec<T>, Fault> = (0..N).map(|_| T::lift(m, s)).collect();
         all?.try_into().map_err(|_| m.fault(Reason::Length))
     }
 
-    fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+    fn lower<C: AsContextMut>(
+        &self,
+        g: &mut Guest<'_, C>,
+        s: &mut Slots<'_>,
+    ) -> Result<(), Trap> {
         self.iter().try_for_each(|value| value.lower(g, s))
     }
 }

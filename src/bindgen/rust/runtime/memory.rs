@@ -17,7 +17,7 @@ pub trait Layout {
 pub trait Value: Layout + Sized {
     fn load(m: &Reader<'_>, at: usize) -> Result<Self, Fault>;
 
-    fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap>;
+    fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap>;
 
     #[inline]
     fn load_all(m: &Reader<'_>, at: usize, length: usize) -> Result<Vec<Self>, Fault> {
@@ -29,7 +29,7 @@ pub trait Value: Layout + Sized {
     #[inline]
     fn store_all<C: AsContextMut>(
         all: &[Self],
-        g: &mut Guest<C>,
+        g: &mut Guest<'_, C>,
         at: usize,
     ) -> Result<(), Trap> {
         let mut each = all.iter().enumerate();
@@ -42,9 +42,13 @@ pub trait Flat: Value {
     /// The number of its slots.
     const FLAT: usize;
 
-    fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault>;
+    fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault>;
 
-    fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap>;
+    fn lower<C: AsContextMut>(
+        &self,
+        g: &mut Guest<'_, C>,
+        s: &mut Slots<'_>,
+    ) -> Result<(), Trap>;
 }
 
 /// A core value.
@@ -102,13 +106,19 @@ impl Slot for f64 {
 }
 
 /// Core values by their bits, so that a slot that cases of several types share needs no conversion.
-#[derive(Debug, Default)]
-pub struct Slots {
-    values: [u64; 16],
+#[derive(Debug)]
+pub struct Slots<'s> {
+    values: &'s mut [u64],
     next: usize,
 }
 
-impl Slots {
+impl<'s> Slots<'s> {
+    /// As many as the function has, so that what they hold can stay in registers.
+    #[inline]
+    pub fn of(values: &'s mut [u64]) -> Slots<'s> {
+        Slots { values, next: 0 }
+    }
+
     #[inline]
     pub fn put(&mut self, value: impl Slot) {
         if let Some(slot) = self.values.get_mut(self.next) {
@@ -174,7 +184,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Checks a pointer to so many bytes.
-    #[inline]
+    #[inline(always)]
     pub fn place(&self, pointer: i32, align: usize, size: usize) -> Result<usize, Fault> {
         let at = pointer as u32 as usize;
         if at & (align - 1) != 0 {
@@ -250,13 +260,13 @@ impl<'m> Reader<'m> {
 
     /// A string that stays where it is.
     #[inline]
-    pub fn lift_str(&self, s: &mut Slots) -> Result<&'m str, Fault> {
+    pub fn lift_str(&self, s: &mut Slots<'_>) -> Result<&'m str, Fault> {
         self.text(s.take(), s.take())
     }
 
     /// Bytes that stay where they are.
     #[inline]
-    pub fn lift_bytes(&self, s: &mut Slots) -> Result<&'m [u8], Fault> {
+    pub fn lift_bytes(&self, s: &mut Slots<'_>) -> Result<&'m [u8], Fault> {
         self.span(s.take(), s.take())
     }
 

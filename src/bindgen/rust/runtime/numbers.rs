@@ -12,7 +12,7 @@ macro_rules! int {
             }
 
             #[inline]
-            fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+            fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
                 g.put(at, &self.to_le_bytes())
             }
         }
@@ -21,12 +21,16 @@ macro_rules! int {
             const FLAT: usize = 1;
 
             #[inline]
-            fn lift(_: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+            fn lift(_: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
                 Ok(s.take::<$core>() as $ty)
             }
 
             #[inline]
-            fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+            fn lower<C: AsContextMut>(
+                &self,
+                _: &mut Guest<'_, C>,
+                s: &mut Slots<'_>,
+            ) -> Result<(), Trap> {
                 s.put(*self as $core);
                 Ok(())
             }
@@ -59,7 +63,7 @@ impl Value for u8 {
     }
 
     #[inline]
-    fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+    fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
         g.put(at, &[*self])
     }
 
@@ -71,7 +75,7 @@ impl Value for u8 {
     #[inline]
     fn store_all<C: AsContextMut>(
         all: &[Self],
-        g: &mut Guest<C>,
+        g: &mut Guest<'_, C>,
         at: usize,
     ) -> Result<(), Trap> {
         g.put(at, all)
@@ -82,12 +86,16 @@ impl Flat for u8 {
     const FLAT: usize = 1;
 
     #[inline]
-    fn lift(_: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+    fn lift(_: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
         Ok(s.take::<i32>() as u8)
     }
 
     #[inline]
-    fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+    fn lower<C: AsContextMut>(
+        &self,
+        _: &mut Guest<'_, C>,
+        s: &mut Slots<'_>,
+    ) -> Result<(), Trap> {
         s.put(i32::from(*self));
         Ok(())
     }

@@ -1,4 +1,11 @@
-fn allocator(store: impl AsContextMut, instance: &Instance) -> Result<Allocator, Trap> {
+/// What is kept of the guest to allocate with.
+type Kept = Option<Realloc>;
+
+fn kept(store: impl AsContextMut, instance: &Instance) -> Result<Kept, Trap> {
     optional(store, instance, REALLOC)
+}
+
+fn lent(kept: &Kept) -> Allocator<'_> {
+    kept.as_ref()
 }
 

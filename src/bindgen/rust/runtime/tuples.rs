@@ -13,7 +13,7 @@ macro_rules! tuple {
             }
 
             #[inline]
-            fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+            fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
                 let mut check = Check::record();
                 $(self.$index.store(g, at + check.step::<$name>())?;)*
                 Ok(())
@@ -24,12 +24,16 @@ macro_rules! tuple {
             const FLAT: usize = 0usize$(.saturating_add($name::FLAT))*;
 
             #[inline]
-            fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+            fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
                 Ok($($new)?($($name::lift(m, s)?,)*))
             }
 
             #[inline]
-            fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+            fn lower<C: AsContextMut>(
+                &self,
+                g: &mut Guest<'_, C>,
+                s: &mut Slots<'_>,
+            ) -> Result<(), Trap> {
                 $(self.$index.lower(g, s)?;)*
                 Ok(())
             }

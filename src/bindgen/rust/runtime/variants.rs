@@ -19,7 +19,7 @@ impl Value for () {
     }
 
     #[inline]
-    fn store<C: AsContextMut>(&self, _: &mut Guest<C>, _: usize) -> Result<(), Trap> {
+    fn store<C: AsContextMut>(&self, _: &mut Guest<'_, C>, _: usize) -> Result<(), Trap> {
         Ok(())
     }
 }
@@ -28,12 +28,16 @@ impl Flat for () {
     const FLAT: usize = 0;
 
     #[inline]
-    fn lift(_: &Reader<'_>, _: &mut Slots) -> Result<Self, Fault> {
+    fn lift(_: &Reader<'_>, _: &mut Slots<'_>) -> Result<Self, Fault> {
         Ok(())
     }
 
     #[inline]
-    fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, _: &mut Slots) -> Result<(), Trap> {
+    fn lower<C: AsContextMut>(
+        &self,
+        _: &mut Guest<'_, C>,
+        _: &mut Slots<'_>,
+    ) -> Result<(), Trap> {
         Ok(())
     }
 }
@@ -54,7 +58,7 @@ impl<T: Value> Value for Option<T> {
     }
 
     #[inline]
-    fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+    fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
         match self {
             None => 0u8.store(g, at),
             Some(value) => {
@@ -69,7 +73,7 @@ impl<T: Flat> Flat for Option<T> {
     const FLAT: usize = T::FLAT.saturating_add(1);
 
     #[inline]
-    fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+    fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
         let end = s.end(Self::FLAT);
         let value = match s.take::<i32>() {
             0 => None,
@@ -81,7 +85,11 @@ impl<T: Flat> Flat for Option<T> {
     }
 
     #[inline]
-    fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+    fn lower<C: AsContextMut>(
+        &self,
+        g: &mut Guest<'_, C>,
+        s: &mut Slots<'_>,
+    ) -> Result<(), Trap> {
         let end = s.end(Self::FLAT);
         match self {
             None => s.put(0),
@@ -111,7 +119,7 @@ impl<T: Value, E: Value> Value for Result<T, E> {
     }
 
     #[inline]
-    fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+    fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
         u8::from(self.is_err()).store(g, at)?;
         match self {
             Ok(value) => value.store(g, at + Self::ALIGN),
@@ -124,7 +132,7 @@ impl<T: Flat, E: Flat> Flat for Result<T, E> {
     const FLAT: usize = larger(T::FLAT, E::FLAT).saturating_add(1);
 
     #[inline]
-    fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+    fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
         let end = s.end(Self::FLAT);
         let value = match s.take::<i32>() {
             0 => Ok(T::lift(m, s)?),
@@ -136,7 +144,11 @@ impl<T: Flat, E: Flat> Flat for Result<T, E> {
     }
 
     #[inline]
-    fn lower<C: AsContextMut>(&self, g: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+    fn lower<C: AsContextMut>(
+        &self,
+        g: &mut Guest<'_, C>,
+        s: &mut Slots<'_>,
+    ) -> Result<(), Trap> {
         let end = s.end(Self::FLAT);
         s.put(i32::from(self.is_err()));
         match self {

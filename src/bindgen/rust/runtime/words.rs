@@ -20,7 +20,7 @@ impl<W: Word> Value for W {
     }
 
     #[inline]
-    fn store<C: AsContextMut>(&self, g: &mut Guest<C>, at: usize) -> Result<(), Trap> {
+    fn store<C: AsContextMut>(&self, g: &mut Guest<'_, C>, at: usize) -> Result<(), Trap> {
         g.put(at, &self.bits().to_le_bytes()[..W::BYTES])
     }
 }
@@ -29,12 +29,16 @@ impl<W: Word> Flat for W {
     const FLAT: usize = 1;
 
     #[inline]
-    fn lift(m: &Reader<'_>, s: &mut Slots) -> Result<Self, Fault> {
+    fn lift(m: &Reader<'_>, s: &mut Slots<'_>) -> Result<Self, Fault> {
         W::of(s.take::<i32>() as u32).map_err(|reason| m.fault(reason))
     }
 
     #[inline]
-    fn lower<C: AsContextMut>(&self, _: &mut Guest<C>, s: &mut Slots) -> Result<(), Trap> {
+    fn lower<C: AsContextMut>(
+        &self,
+        _: &mut Guest<'_, C>,
+        s: &mut Slots<'_>,
+    ) -> Result<(), Trap> {
         s.put(self.bits() as i32);
         Ok(())
     }

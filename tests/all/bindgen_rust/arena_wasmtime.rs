@@ -1236,13 +1236,14 @@ mod abi {
     }
 
     /// Nothing is kept of the guest to allocate with.
-    type Kept = ();
+    #[derive(Clone)]
+    struct Kept;
 
     fn kept(_: impl AsContextMut, _: &Instance) -> Result<Kept, Trap> {
-        Ok(())
+        Ok(Kept)
     }
 
-    fn lent((): &Kept) -> Allocator<'_> {
+    fn lent(_: &Kept) -> Allocator<'_> {
         None
     }
 

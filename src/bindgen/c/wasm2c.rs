@@ -56,7 +56,9 @@ $P_GUEST;
 wasm_rt_memory_t *$memory($P_GUEST *guest);
 
 static bool $p_refresh($p_call_t *call) {
-    const wasm_rt_memory_t *memory = $memory(($P_GUEST *)call->instance->guest);
+    const wasm_rt_memory_t *memory;
+    if (call->instance->guest == NULL) return $p_fail(call, "the host knows no guest");
+    memory = $memory(($P_GUEST *)call->instance->guest);
     call->memory.base = memory->data;
     call->memory.size = memory->size;
     return true;

@@ -196,7 +196,8 @@ fn hostile_wit_ends_soon() {
     for (what, text) in inputs {
         let start = Instant::now();
         let found = errors_of(vec![file("test.wit", &text)], Vec::new());
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}: {:?}", start.elapsed());
+        // Far beyond what any takes on a busy machine, and far below what would grow without bound.
+        assert!(start.elapsed() < Duration::from_secs(90), "{what}: {:?}", start.elapsed());
         let fine = ["fields", "cases"].contains(&what);
         assert_eq!(found.is_empty(), fine, "{what}");
         assert!(found.iter().all(|e| e.code != Code::Internal), "{what}: {}", found[0]);
